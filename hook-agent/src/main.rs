@@ -1,0 +1,2 @@
+//! hook-agent
+fn main() {}

@@ -1,0 +1,1 @@
+//! The contract between hook-agent and coordinator.
