@@ -1,0 +1,134 @@
+//! The receipt: what a closed round can prove about itself.
+
+use serde::{Deserialize, Serialize};
+
+use crate::admission::{Admission, Mode};
+use crate::group_lease::Epoch;
+use crate::identity::{GroupId, Namespace, PodName};
+use crate::time::WallTime;
+use crate::verdict::{Verdict, VerdictReason};
+
+/// A receipt's JSON is at most this long, bytes: it shares an object's 256 KiB of annotations with others.
+pub const RECEIPT_BYTES_MAX: usize = 32 * 1024;
+
+/// One volume's cut as it was observed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct CutReceipt {
+    /// The claim.
+    pub claim: String,
+    /// When the volume was cut, by EC2's clock: the point lies from here to `resolution_ms` later.
+    pub at: WallTime,
+    /// How coarse `at` is, ms.
+    pub resolution_ms: u64,
+}
+
+/// How a member's part in the round ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum MemberEnd {
+    /// Its post hook reported.
+    Done,
+    /// Its agent could not quiesce or gave up.
+    Failed,
+    /// Its agent was told to stop while it waited.
+    Withdrawn,
+    /// Its pod is gone (deleted, evicted, rescheduled under another uid).
+    PodGone,
+    /// Its Lease stopped changing.
+    Expired,
+    /// It was expected and its hook never registered.
+    NeverArrived,
+    /// The round ended (the Backup ended, or the round's time was over) before it reported.
+    Open,
+}
+
+/// One member's part in the round.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct MemberReceipt {
+    /// The pod.
+    pub pod: PodName,
+    /// Its EBS volumes.
+    pub volumes: u32,
+    /// How its part ended.
+    pub end: MemberEnd,
+    /// How it got past the gate.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub admission: Option<Admission>,
+    /// From registration to quiesce, ms, by the pod's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waited_ms: Option<u64>,
+    /// When it was still, by the pod's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiesced_at: Option<WallTime>,
+    /// When it let go, by the pod's clock.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub thawed_at: Option<WallTime>,
+    /// Its volumes' cuts, as far as they were observed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cuts: Vec<CutReceipt>,
+}
+
+impl MemberReceipt {
+    /// How long the member was held still, ms, by its own clock.
+    pub fn held_ms(&self) -> Option<u64> {
+        u64::try_from(self.thawed_at?.ms_since(self.quiesced_at?)).ok()
+    }
+}
+
+/// What a closed round can prove about itself.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Receipt {
+    /// The group's namespace.
+    pub namespace: Namespace,
+    /// The group.
+    pub group: GroupId,
+    /// The round; absent where no grant was ever given (every member went over budget by itself).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub epoch: Option<Epoch>,
+    /// The Backup it belongs to, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backup: Option<String>,
+    /// How it was released.
+    pub mode: Mode,
+    /// True when a barrier stalled and the round went on as arrive-and-go.
+    pub degraded: bool,
+    /// Volumes that its grant counted.
+    pub weight: u32,
+    /// When its first member arrived, by the coordinator's clock.
+    pub opened_at: WallTime,
+    /// When it ended, by the coordinator's clock.
+    pub closed_at: WallTime,
+    /// The members, by name. Cut off to keep [`RECEIPT_BYTES_MAX`]; `members_omitted` says how many.
+    pub members: Vec<MemberReceipt>,
+    /// Members that did not fit.
+    #[serde(default)]
+    pub members_omitted: u32,
+    /// From the first to the last cut, ms, rounded up by their resolution; absent unless every cut was observed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skew_ms: Option<u64>,
+    /// What is proven.
+    pub verdict: Verdict,
+    /// Why it is no better, or what it rests on.
+    pub why: VerdictReason,
+}
+
+impl Receipt {
+    /// JSON of at most [`RECEIPT_BYTES_MAX`] bytes: members are left out from the end of the list until it fits.
+    pub fn to_bounded_json(&self) -> String {
+        let mut kept = self.clone();
+        loop {
+            let json = serde_json::to_string(&kept).unwrap_or_else(|e| unreachable!("plain data has a JSON form: {e}"));
+            if json.len() <= RECEIPT_BYTES_MAX || kept.members.is_empty() {
+                return json;
+            }
+            // Halving takes a handful of tries even for the largest group.
+            let keep = kept.members.len() / 2;
+            let omitted = u32::try_from(kept.members.len() - keep).unwrap_or(u32::MAX);
+            kept.members.truncate(keep);
+            kept.members_omitted = kept.members_omitted.saturating_add(omitted);
+        }
+    }
+}
