@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::admission::{AttemptVerdict, Mode, RoundPhase};
 use crate::deadline::GROUP_MEMBERS_MAX;
-use crate::identity::{AttemptId, GroupId, GroupKey, Namespace};
+use crate::identity::{AttemptId, GroupId, GroupKey, Namespace, PodName};
 use crate::lease_fields::{LeaseError, Reader, api_i32, metadata};
 use crate::names::{LeaseRole, group_lease};
 use crate::receipt::Receipt;
@@ -18,6 +18,7 @@ use crate::time::WallTime;
 
 const PHASE: &str = "snapshot-group.velero.io/phase";
 const MODE: &str = "snapshot-group.velero.io/mode";
+const DEGRADED: &str = "snapshot-group.velero.io/degraded";
 const ATTEMPTS: &str = "snapshot-group.velero.io/attempts";
 const WEIGHT: &str = "snapshot-group.velero.io/weight";
 const WAIT: &str = "snapshot-group.velero.io/wait";
@@ -81,6 +82,15 @@ impl fmt::Display for WaitReason {
     }
 }
 
+/// What is said about one attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AttemptEntry {
+    /// The pod that the attempt runs in: a later reader can name it although the pod may be gone.
+    pub pod: PodName,
+    /// The word about it.
+    pub verdict: AttemptVerdict,
+}
+
 /// What the coordinator says to a group's members.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GroupLease {
@@ -92,8 +102,10 @@ pub struct GroupLease {
     pub phase: RoundPhase,
     /// How it is released.
     pub mode: Mode,
+    /// Whether a barrier stalled, so that `mode` is no longer what was chosen first.
+    pub degraded: bool,
     /// What is said about each attempt of this round; at most [`GROUP_MEMBERS_MAX`] entries.
-    pub attempts: BTreeMap<AttemptId, AttemptVerdict>,
+    pub attempts: BTreeMap<AttemptId, AttemptEntry>,
     /// Volumes that the group's grant counts.
     pub weight: u32,
     /// Why it waits, while it waits.
@@ -115,7 +127,7 @@ pub struct GroupLease {
 impl GroupLease {
     /// What is said about one attempt, if anything.
     pub fn verdict(&self, attempt: &AttemptId) -> Option<AttemptVerdict> {
-        self.attempts.get(attempt).copied()
+        self.attempts.get(attempt).map(|entry| entry.verdict)
     }
 
     /// The whole Lease as the coordinator writes it (without a resourceVersion: the writer adds the one it read).
@@ -125,6 +137,7 @@ impl GroupLease {
             epoch,
             phase,
             mode,
+            degraded,
             attempts,
             weight,
             wait,
@@ -141,6 +154,7 @@ impl GroupLease {
         let annotations = BTreeMap::from([
             (PHASE.to_owned(), phase.to_string()),
             (MODE.to_owned(), mode.to_string()),
+            (DEGRADED.to_owned(), degraded.to_string()),
             (ATTEMPTS.to_owned(), json(serde_json::to_string(attempts))),
             (WEIGHT.to_owned(), weight.to_string()),
             (WAIT.to_owned(), wait.as_ref().map(|w| json(serde_json::to_string(w))).unwrap_or_default()),
@@ -172,7 +186,7 @@ impl GroupLease {
         if group_lease(&group).as_str() != read.lease_name() {
             return Err(read.invalid("metadata.name", read.lease_name(), format!("is not the Lease of group {group}")));
         }
-        let attempts: BTreeMap<AttemptId, AttemptVerdict> = read.json(ATTEMPTS, ATTEMPTS)?.unwrap_or_default();
+        let attempts: BTreeMap<AttemptId, AttemptEntry> = read.json(ATTEMPTS, ATTEMPTS)?.unwrap_or_default();
         if attempts.len() > GROUP_MEMBERS_MAX {
             return Err(read.invalid(
                 ATTEMPTS,
@@ -185,6 +199,7 @@ impl GroupLease {
             epoch: Epoch(read.count("spec.leaseTransitions", spec.lease_transitions)?),
             phase: read.word(PHASE, PHASE, RoundPhase::parse)?.ok_or_else(|| read.missing(PHASE))?,
             mode: read.word(MODE, MODE, Mode::parse)?.ok_or_else(|| read.missing(MODE))?,
+            degraded: read.parse_annotation(DEGRADED, DEGRADED)?.unwrap_or(false),
             attempts,
             weight: read.parse_annotation(WEIGHT, WEIGHT)?.ok_or_else(|| read.missing(WEIGHT))?,
             wait: read.json(WAIT, WAIT)?,
