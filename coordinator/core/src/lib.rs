@@ -1,1 +1,13 @@
-//! The coordinator's decisions.
+//! The coordinator's decisions. Nothing in here can see a cluster, a clock, the environment or a random number.
+//!
+//! [`step::step`] takes the state, one event and `now`, and gives the commands that follow. The shell turns each command
+//! into one API call and the call's result into an event. Events only update the state; one function then decides from the
+//! whole state, so a coordinator that starts anew comes to the same decisions from what the API server holds.
+
+pub mod command;
+pub mod event;
+pub mod notice;
+pub mod objects;
+pub mod settings;
+pub mod step;
+pub mod time;

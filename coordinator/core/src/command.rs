@@ -1,0 +1,69 @@
+//! What the core asks the shell to do: one command is one API call.
+
+use shared::budget_lease::BudgetLease;
+use shared::group_lease::GroupLease;
+use shared::identity::{GroupId, GroupKey};
+
+use crate::event::Version;
+use crate::objects::{ObjectKey, PodKey};
+
+/// What a command writes to. At most one command per target is under way.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Target {
+    /// The budget Lease.
+    Budget,
+    /// A group's Lease.
+    Group(GroupKey),
+    /// A pod's labels.
+    Pod(PodKey),
+    /// A Lease to be collected.
+    StaleLease(ObjectKey),
+    /// A Backup's annotations, for one group's receipt.
+    Receipt(ObjectKey, GroupId),
+}
+
+/// One API call.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Command {
+    /// Create the budget Lease; it must not exist.
+    CreateBudget(BudgetLease),
+    /// Replace the budget Lease if it still has this version.
+    UpdateBudget(BudgetLease, Version),
+    /// Create a group's Lease; it must not exist.
+    CreateGroup(GroupLease),
+    /// Replace a group's Lease if it still has this version.
+    UpdateGroup(GroupLease, Version),
+    /// Set the group label (and [`shared::names::ANNOTATION_LABELLED_BY`]) on a pod that has none.
+    LabelPod {
+        /// The pod.
+        pod: PodKey,
+        /// Only if it is still this one (a precondition of the patch).
+        uid: String,
+        /// The group.
+        group: GroupId,
+    },
+    /// Delete a Lease if it still has this version and uid.
+    DeleteLease(ObjectKey, Version),
+    /// Put a receipt onto a Backup.
+    AnnotateBackup {
+        /// The Backup.
+        backup: ObjectKey,
+        /// The group, part of the annotation's key.
+        group: GroupId,
+        /// The annotation's value.
+        json: String,
+    },
+}
+
+impl Command {
+    /// What it writes to.
+    pub fn target(&self) -> Target {
+        match self {
+            Self::CreateBudget(_) | Self::UpdateBudget(..) => Target::Budget,
+            Self::CreateGroup(lease) | Self::UpdateGroup(lease, _) => Target::Group(lease.key.clone()),
+            Self::LabelPod { pod, .. } => Target::Pod(pod.clone()),
+            Self::DeleteLease(key, _) => Target::StaleLease(key.clone()),
+            Self::AnnotateBackup { backup, group, .. } => Target::Receipt(backup.clone(), group.clone()),
+        }
+    }
+}

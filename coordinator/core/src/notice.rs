@@ -1,0 +1,124 @@
+//! What is worth telling people: each notice becomes a log line with an `event_type`, and moves a metric.
+
+use shared::admission::Mode;
+use shared::group_lease::{Epoch, WaitReason};
+use shared::identity::{GroupId, GroupKey};
+use shared::receipt::Receipt;
+
+use crate::objects::PodKey;
+
+/// Something worth telling people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Notice {
+    /// A group's first member arrived (`group_created` in the original).
+    RoundOpened {
+        /// The group.
+        group: GroupKey,
+        /// How it is released.
+        mode: Mode,
+        /// Volumes that it needs.
+        weight: u32,
+        /// The Backup, where it is known.
+        backup: Option<String>,
+    },
+    /// A group waits, and why (`group_status`).
+    RoundWaits {
+        /// The group.
+        group: GroupKey,
+        /// Why.
+        wait: WaitReason,
+    },
+    /// A grant was written (`group_granted`).
+    Granted {
+        /// The group.
+        group: GroupKey,
+        /// The round.
+        epoch: Epoch,
+        /// Volumes.
+        weight: u32,
+        /// From the first arrival to the grant, ms.
+        waited_ms: u64,
+    },
+    /// The first members of a round are admitted (`group_ready`).
+    Released {
+        /// The group.
+        group: GroupKey,
+        /// The round.
+        epoch: Epoch,
+        /// How many members this one write released.
+        members: usize,
+    },
+    /// A barrier stalled and goes on as arrive-and-go (`barrier_degraded`).
+    BarrierDegraded {
+        /// The group.
+        group: GroupKey,
+        /// Members that waited.
+        arrived: usize,
+        /// Members that were expected.
+        expected: usize,
+        /// Why it counts as stalled.
+        why: StallReason,
+    },
+    /// A round ended (`group_receipt`).
+    RoundClosed(Box<Receipt>),
+    /// A pod was put into a group (`pod_labelled`).
+    PodLabelled {
+        /// The pod.
+        pod: PodKey,
+        /// The group.
+        group: GroupId,
+    },
+    /// A member's Lease stopped changing (`member_expired`).
+    MemberExpired {
+        /// The pod.
+        pod: PodKey,
+        /// Its group.
+        group: GroupKey,
+    },
+    /// A Lease of ours says something impossible (`lease_invalid`).
+    LeaseInvalid {
+        /// What is wrong with it.
+        message: String,
+    },
+    /// A workload's annotation says something impossible; it is ignored (`annotation_invalid`).
+    AnnotationInvalid {
+        /// Kind, namespace and name.
+        object: String,
+        /// What stands there.
+        value: String,
+    },
+    /// A group has more members than a group Lease can list; the rest go unadmitted at their deadlines (`group_too_large`).
+    GroupTooLarge {
+        /// The group.
+        group: GroupKey,
+        /// Its attempts.
+        members: usize,
+    },
+    /// A write did not succeed and will be tried again (`write_failed`).
+    WriteFailed {
+        /// What was written to.
+        target: String,
+        /// What the API server said.
+        message: String,
+    },
+    /// A Lease that nobody needs any more is collected (`lease_collected`).
+    LeaseCollected {
+        /// Namespace and name.
+        lease: String,
+    },
+}
+
+/// Why a barrier counts as stalled.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StallReason {
+    /// As many hooks wait as Velero has workers: no further one can start.
+    AllWorkersWait {
+        /// Velero's workers.
+        workers: u32,
+    },
+    /// Nobody arrived for the stall time.
+    NoArrival {
+        /// The stall time, ms.
+        for_ms: u64,
+    },
+}

@@ -1,0 +1,163 @@
+//! The API objects that decisions look at, cut down to the fields they use. The shell fills them in.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::identity::{Namespace, PodName, PodUid};
+use shared::time::WallTime;
+
+/// Namespace and name of a namespaced object.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ObjectKey {
+    /// The object's namespace.
+    pub namespace: Namespace,
+    /// The object's name.
+    pub name: String,
+}
+
+impl std::fmt::Display for ObjectKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// A pod by name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct PodKey {
+    /// Its namespace.
+    pub namespace: Namespace,
+    /// Its name.
+    pub name: PodName,
+}
+
+impl std::fmt::Display for PodKey {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}/{}", self.namespace, self.name)
+    }
+}
+
+/// `status.phase` of a pod.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PodPhase {
+    /// Not all containers started yet.
+    Pending,
+    /// At least one container runs.
+    Running,
+    /// Ended; Velero skips its hooks.
+    Ended,
+}
+
+/// The controller of a pod, as its ownerReferences say.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Owner {
+    /// A StatefulSet of the pod's namespace.
+    StatefulSet(String),
+    /// Anything else (ReplicaSet, Job, …).
+    Other,
+}
+
+/// A pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pod {
+    /// Namespace and name.
+    pub key: PodKey,
+    /// Tells it from a later pod of the same name.
+    pub uid: PodUid,
+    /// How far it is.
+    pub phase: PodPhase,
+    /// `metadata.deletionTimestamp` is set: Velero skips it.
+    pub deleting: bool,
+    /// All labels (a Backup's selectors and the group label are read from them).
+    pub labels: BTreeMap<String, String>,
+    /// Its controller.
+    pub owner: Option<Owner>,
+    /// Names of the claims that its volumes use, generic ephemeral ones included.
+    pub claims: BTreeSet<String>,
+    /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
+    pub mode: Option<String>,
+}
+
+/// A PersistentVolumeClaim.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// The PersistentVolume that it is bound to.
+    pub volume: Option<String>,
+}
+
+/// A PersistentVolume.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Whether it is an EBS volume (CSI, in-tree, or migrated).
+    pub ebs: bool,
+}
+
+/// A StatefulSet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StatefulSet {
+    /// Namespace and name.
+    pub key: ObjectKey,
+    /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
+    pub mode: Option<String>,
+}
+
+/// How far a Backup is, as far as rounds care.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupPhase {
+    /// Not started: New, Queued, ReadyToStart, or no phase.
+    Pending,
+    /// Its hooks run and its volumes are cut.
+    InProgress,
+    /// Cuts are over: waiting for plugin operations, finalizing, or ended in any way.
+    CutsOver,
+}
+
+/// One term of a label selector.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Requirement {
+    /// `key in (values)`; equality is one value.
+    In(String, BTreeSet<String>),
+    /// `key notin (values)`; true for pods without the key.
+    NotIn(String, BTreeSet<String>),
+    /// The key is there.
+    Exists(String),
+    /// The key is not there.
+    DoesNotExist(String),
+}
+
+/// All terms must hold; an empty one selects everything.
+pub type Selector = Vec<Requirement>;
+
+/// A Velero Backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    /// Namespace (Velero's) and name.
+    pub key: ObjectKey,
+    /// How far it is.
+    pub phase: BackupPhase,
+    /// `spec.includedNamespaces`; empty or `*` is all.
+    pub included_namespaces: Vec<String>,
+    /// `spec.excludedNamespaces`.
+    pub excluded_namespaces: Vec<String>,
+    /// `spec.labelSelector` as one, or `spec.orLabelSelectors` as any; empty is everything.
+    pub any_of: Vec<Selector>,
+    /// `spec.orderedResources.pods`, split at commas and not trimmed, as Velero reads it.
+    pub ordered_pods: Vec<String>,
+}
+
+/// A CSI snapshot of a claim, as VolumeSnapshot and VolumeSnapshotContent show it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Cut {
+    /// Namespace and name of the claim that was cut.
+    pub claim: ObjectKey,
+    /// The VolumeSnapshot's own name: two cuts of one claim differ in it.
+    pub snapshot: String,
+    /// The Backup that asked for it (label `velero.io/backup-name`).
+    pub backup: Option<String>,
+    /// When EC2 made it (`status.creationTime`), once `status.snapshotHandle` is there; the point lies from here to `resolution_ms` later.
+    pub at: WallTime,
+    /// How coarse `at` is, ms.
+    pub resolution_ms: u64,
+}
