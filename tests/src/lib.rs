@@ -1,1 +1,4 @@
 //! Test equipment.
+
+pub mod control_plane;
+pub mod velero;
