@@ -4,10 +4,18 @@
 //! into one API call and the call's result into an event. Events only update the state; one function then decides from the
 //! whole state, so a coordinator that starts anew comes to the same decisions from what the API server holds.
 
+pub mod admission;
 pub mod command;
+pub mod coverage;
 pub mod event;
+#[cfg(test)]
+pub(crate) mod fixtures;
+pub mod grouping;
+pub mod mode;
 pub mod notice;
 pub mod objects;
 pub mod settings;
+pub mod stall;
 pub mod step;
 pub mod time;
+pub mod world;

@@ -1,0 +1,58 @@
+//! Into which group a pod is put by its label, when nobody has put it into one.
+
+use shared::identity::{GroupId, GroupKey};
+use shared::names::LABEL_SNAPSHOT_GROUP;
+
+use crate::objects::{Owner, Pod, PodPhase};
+
+/// The group that a pod is in, as its label says. An empty label is a person's "none"; one that is no label's value cannot
+/// come from an API server and counts as none.
+pub fn group_of(pod: &Pod) -> Option<GroupKey> {
+    let label = pod.labels.get(LABEL_SNAPSHOT_GROUP)?;
+    Some(GroupKey { namespace: pod.key.namespace.clone(), group: GroupId::new(label.as_str()).ok()? })
+}
+
+/// The label to set on a pod, if any: none where a label stands already (a person's or the original system's is respected),
+/// the StatefulSet's group for its pods, the namespace's for other pods that use an EBS volume. Ended and going pods stay as they are.
+pub fn label_for(pod: &Pod, uses_ebs: bool) -> Option<GroupId> {
+    if pod.labels.contains_key(LABEL_SNAPSHOT_GROUP) || pod.deleting || pod.phase == PodPhase::Ended {
+        return None;
+    }
+    match &pod.owner {
+        Some(Owner::StatefulSet(name)) => Some(GroupId::for_stateful_set(&pod.key.namespace, name)),
+        Some(Owner::Other) | None => uses_ebs.then(|| GroupId::for_namespace_volumes(&pod.key.namespace)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::pod;
+
+    #[test]
+    fn stateful_sets_by_owner_others_by_their_volumes() {
+        let mut db = pod("prod", "db-0");
+        db.owner = Some(Owner::StatefulSet("db".into()));
+        assert_eq!(label_for(&db, false), Some(GroupId::for_stateful_set(&db.key.namespace, "db")));
+
+        let web = pod("prod", "db-lookalike-0");
+        assert_eq!(label_for(&web, false), None);
+        assert_eq!(label_for(&web, true), Some(GroupId::for_namespace_volumes(&web.key.namespace)));
+    }
+
+    #[test]
+    fn what_stands_there_is_respected() {
+        for label in ["mine", ""] {
+            let mut db = pod("prod", "db-0");
+            db.owner = Some(Owner::StatefulSet("db".into()));
+            db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), label.into());
+            assert_eq!(label_for(&db, true), None, "`{label}`");
+        }
+        let mut going = pod("prod", "x");
+        going.deleting = true;
+        assert_eq!(label_for(&going, true), None);
+        let mut ended = pod("prod", "x");
+        ended.phase = PodPhase::Ended;
+        assert_eq!(label_for(&ended, true), None);
+    }
+}

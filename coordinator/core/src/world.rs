@@ -1,0 +1,267 @@
+//! What is known of the cluster's workloads, indexed by the questions that decisions ask.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::identity::GroupKey;
+
+use crate::coverage::covers_pod;
+use crate::grouping::group_of;
+use crate::objects::{Backup, Claim, Cut, ObjectKey, Owner, Pod, PodKey, PodPhase, StatefulSet, Volume};
+
+/// Cuts of one claim that are remembered. One is of the running round; older ones only bridge a restart.
+const CUTS_PER_CLAIM_MAX: usize = 4;
+
+/// Workloads, volumes, Backups and cuts as last seen.
+#[derive(Clone, Debug, Default)]
+pub struct World {
+    pods: BTreeMap<PodKey, Pod>,
+    by_group: BTreeMap<GroupKey, BTreeSet<PodKey>>,
+    by_claim: BTreeMap<ObjectKey, BTreeSet<PodKey>>,
+    claims: BTreeMap<ObjectKey, Claim>,
+    by_volume: BTreeMap<String, ObjectKey>,
+    ebs_volumes: BTreeSet<String>,
+    stateful_sets: BTreeMap<ObjectKey, StatefulSet>,
+    backups: BTreeMap<ObjectKey, Backup>,
+    cuts: BTreeMap<ObjectKey, BTreeMap<String, Cut>>,
+}
+
+impl World {
+    /// Takes a pod as it is now; gives the group it left, if it left one.
+    pub fn put_pod(&mut self, pod: Pod) -> Option<GroupKey> {
+        let left = self.remove_pod(&pod.key);
+        if let Some(group) = group_of(&pod) {
+            self.by_group.entry(group).or_default().insert(pod.key.clone());
+        }
+        for claim in &pod.claims {
+            self.by_claim.entry(claim_key(&pod, claim)).or_default().insert(pod.key.clone());
+        }
+        self.pods.insert(pod.key.clone(), pod);
+        left
+    }
+
+    /// Forgets a pod; gives the group it was in.
+    pub fn remove_pod(&mut self, key: &PodKey) -> Option<GroupKey> {
+        let pod = self.pods.remove(key)?;
+        for claim in &pod.claims {
+            unindex(&mut self.by_claim, &claim_key(&pod, claim), key);
+        }
+        let group = group_of(&pod)?;
+        unindex(&mut self.by_group, &group, key);
+        Some(group)
+    }
+
+    /// Takes a claim as it is now.
+    pub fn put_claim(&mut self, claim: Claim) {
+        self.remove_binding(&claim.key);
+        if let Some(volume) = &claim.volume {
+            self.by_volume.insert(volume.clone(), claim.key.clone());
+        }
+        self.claims.insert(claim.key.clone(), claim);
+    }
+
+    /// Forgets a claim, and the cuts of it.
+    pub fn remove_claim(&mut self, key: &ObjectKey) {
+        self.remove_binding(key);
+        self.claims.remove(key);
+        self.cuts.remove(key);
+    }
+
+    fn remove_binding(&mut self, key: &ObjectKey) {
+        if let Some(volume) = self.claims.get(key).and_then(|claim| claim.volume.as_ref()) {
+            self.by_volume.remove(volume);
+        }
+    }
+
+    /// Takes a volume as it is now.
+    pub fn put_volume(&mut self, volume: Volume) {
+        if volume.ebs {
+            self.ebs_volumes.insert(volume.name);
+        } else {
+            self.ebs_volumes.remove(&volume.name);
+        }
+    }
+
+    /// Forgets a volume.
+    pub fn remove_volume(&mut self, name: &str) {
+        self.ebs_volumes.remove(name);
+    }
+
+    /// Takes a StatefulSet as it is now.
+    pub fn put_stateful_set(&mut self, set: StatefulSet) {
+        self.stateful_sets.insert(set.key.clone(), set);
+    }
+
+    /// Forgets a StatefulSet.
+    pub fn remove_stateful_set(&mut self, key: &ObjectKey) {
+        self.stateful_sets.remove(key);
+    }
+
+    /// Takes a Backup as it is now.
+    pub fn put_backup(&mut self, backup: Backup) {
+        self.backups.insert(backup.key.clone(), backup);
+    }
+
+    /// Forgets a Backup.
+    pub fn remove_backup(&mut self, key: &ObjectKey) {
+        self.backups.remove(key);
+    }
+
+    /// Remembers a cut; of one claim the newest few.
+    pub fn put_cut(&mut self, cut: Cut) {
+        let of_claim = self.cuts.entry(cut.claim.clone()).or_default();
+        of_claim.insert(cut.snapshot.clone(), cut);
+        while of_claim.len() > CUTS_PER_CLAIM_MAX {
+            let oldest = of_claim.values().min_by_key(|c| c.at).map(|c| c.snapshot.clone());
+            oldest.and_then(|snapshot| of_claim.remove(&snapshot));
+        }
+    }
+
+    /// A pod by name.
+    pub fn pod(&self, key: &PodKey) -> Option<&Pod> {
+        self.pods.get(key)
+    }
+
+    /// All pods.
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.values()
+    }
+
+    /// The groups that have pods.
+    pub fn groups(&self) -> impl Iterator<Item = &GroupKey> {
+        self.by_group.keys()
+    }
+
+    /// The pods of a group, by name.
+    pub fn pods_of<'a>(&'a self, group: &GroupKey) -> impl Iterator<Item = &'a Pod> + use<'a> {
+        self.by_group.get(group).into_iter().flatten().filter_map(|key| self.pods.get(key))
+    }
+
+    /// A Backup by name.
+    pub fn backup(&self, key: &ObjectKey) -> Option<&Backup> {
+        self.backups.get(key)
+    }
+
+    /// All Backups.
+    pub fn backups(&self) -> impl Iterator<Item = &Backup> {
+        self.backups.values()
+    }
+
+    /// The pods that a claim's change concerns.
+    pub fn pods_using_claim<'a>(&'a self, claim: &ObjectKey) -> impl Iterator<Item = &'a Pod> + use<'a> {
+        self.by_claim.get(claim).into_iter().flatten().filter_map(|key| self.pods.get(key))
+    }
+
+    /// The claim that is bound to a volume.
+    pub fn claim_of_volume(&self, volume: &str) -> Option<&ObjectKey> {
+        self.by_volume.get(volume)
+    }
+
+    /// The pod's claims that are bound to EBS volumes.
+    pub fn ebs_claims(&self, pod: &Pod) -> BTreeSet<ObjectKey> {
+        pod.claims
+            .iter()
+            .map(|claim| claim_key(pod, claim))
+            .filter(|key| {
+                self.claims
+                    .get(key)
+                    .and_then(|claim| claim.volume.as_ref())
+                    .is_some_and(|volume| self.ebs_volumes.contains(volume))
+            })
+            .collect()
+    }
+
+    /// The cuts of a claim that are remembered.
+    pub fn cuts_of<'a>(&'a self, claim: &ObjectKey) -> impl Iterator<Item = &'a Cut> + use<'a> {
+        self.cuts.get(claim).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// What the group's grant counts: EBS volumes of its pods, each once.
+    pub fn weight(&self, group: &GroupKey) -> u32 {
+        let claims: BTreeSet<ObjectKey> = self
+            .pods_of(group)
+            .filter(|pod| pod.phase != PodPhase::Ended)
+            .flat_map(|pod| self.ebs_claims(pod))
+            .collect();
+        u32::try_from(claims.len()).unwrap_or(u32::MAX)
+    }
+
+    /// The group's pods whose hooks Velero runs: live, not going, and covered by the Backup where it is known.
+    pub fn expected<'a>(
+        &'a self,
+        group: &GroupKey,
+        backup: Option<&'a Backup>,
+    ) -> impl Iterator<Item = &'a Pod> + use<'a> {
+        self.pods_of(group)
+            .filter(|pod| pod.phase != PodPhase::Ended && !pod.deleting)
+            .filter(move |pod| backup.is_none_or(|backup| covers_pod(backup, pod)))
+    }
+
+    /// The mode that a person wrote onto the group's pods or the StatefulSet that owns them: object and text.
+    pub fn mode_annotation(&self, group: &GroupKey) -> Option<(String, String)> {
+        self.pods_of(group).find_map(|pod| {
+            if let Some(text) = &pod.mode {
+                return Some((format!("pod {}", pod.key), text.clone()));
+            }
+            let Some(Owner::StatefulSet(name)) = &pod.owner else { return None };
+            let set =
+                self.stateful_sets.get(&ObjectKey { namespace: pod.key.namespace.clone(), name: name.clone() })?;
+            set.mode.as_ref().map(|text| (format!("statefulset {}", set.key), text.clone()))
+        })
+    }
+}
+
+fn claim_key(pod: &Pod, claim: &str) -> ObjectKey {
+    ObjectKey { namespace: pod.key.namespace.clone(), name: claim.to_owned() }
+}
+
+fn unindex<K: Ord>(index: &mut BTreeMap<K, BTreeSet<PodKey>>, key: &K, pod: &PodKey) {
+    if let Some(pods) = index.get_mut(key) {
+        pods.remove(pod);
+        if pods.is_empty() {
+            index.remove(key);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixtures::{bind, group, grouped_pod};
+    use proptest::prelude::*;
+
+    #[test]
+    fn weight_counts_each_ebs_volume_once() {
+        let mut world = World::default();
+        world.put_pod(grouped_pod("prod", "db-0", "g", &["a", "shared"]));
+        world.put_pod(grouped_pod("prod", "db-1", "g", &["b", "shared", "nfs", "unbound"]));
+        for claim in ["a", "b", "shared"] {
+            bind(&mut world, "prod", claim, true);
+        }
+        bind(&mut world, "prod", "nfs", false);
+        assert_eq!(world.weight(&group("prod", "g")), 3);
+        world.remove_volume("pv-prod-a");
+        assert_eq!(world.weight(&group("prod", "g")), 2);
+    }
+
+    proptest! {
+        /// Whatever comes and goes, the indexes say what a scan of all pods would say.
+        #[test]
+        fn indexes_agree_with_a_scan(ops in prop::collection::vec((0u8..3, 0u8..4, 0u8..3), 0..60)) {
+            let mut world = World::default();
+            for (op, pod, g) in ops {
+                let name = format!("p-{pod}");
+                if op == 0 {
+                    world.remove_pod(&grouped_pod("prod", &name, "x", &[]).key);
+                } else {
+                    world.put_pod(grouped_pod("prod", &name, &format!("g{g}"), &[&format!("c{g}")]));
+                }
+            }
+            for g in 0..3 {
+                let key = group("prod", &format!("g{g}"));
+                let scan: Vec<_> = world.pods().filter(|p| group_of(p).as_ref() == Some(&key)).map(|p| p.key.clone()).collect();
+                let indexed: Vec<_> = world.pods_of(&key).map(|p| p.key.clone()).collect();
+                prop_assert_eq!(scan, indexed);
+            }
+        }
+    }
+}
