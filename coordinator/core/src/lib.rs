@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod command;
 pub mod coverage;
+pub mod election;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixtures;
