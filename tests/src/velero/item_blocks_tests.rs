@@ -1,5 +1,8 @@
 //! Are pods joined, ordered and torn apart as the real Velero does it?
 
+// A table of cases reads better without `&` before every `json!`.
+#![allow(clippy::needless_pass_by_value)]
+
 use super::super::inventory::{CsiVolume, VolumeItem};
 use super::*;
 

@@ -5,6 +5,8 @@ pub mod go_duration;
 pub mod hook_calls;
 pub mod inventory;
 pub mod item_blocks;
+pub mod kubelet;
 pub mod object_name;
 pub mod selection;
+pub mod truth;
 pub mod version;

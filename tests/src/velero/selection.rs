@@ -204,6 +204,9 @@ fn contradictions(includes: &[String], excludes: &[String]) -> impl Iterator<Ite
 
 #[cfg(test)]
 mod tests {
+    // A table of cases reads better without `&` before every `json!`.
+    #![allow(clippy::needless_pass_by_value)]
+
     use super::*;
 
     fn selection(spec: serde_json::Value) -> Result<Selection, ValidationErrors> {
