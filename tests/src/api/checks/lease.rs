@@ -1,0 +1,63 @@
+//! Is a Lease's spec legal?
+
+use serde_json::Value;
+
+use crate::api::status::{ApiError, Violation};
+
+/// `ValidateLeaseSpec` (pkg/apis/coordination/validation). An empty holderIdentity is legal on v1.35: it is how a lock is given back.
+pub fn check(object: &Value, out: &mut Vec<Violation>) {
+    let spec = &object["spec"];
+    if let Some(seconds) = spec["leaseDurationSeconds"].as_i64().filter(|s| *s <= 0) {
+        out.push(Violation::invalid("spec.leaseDurationSeconds", &seconds.into(), "must be greater than 0"));
+    }
+    if let Some(transitions) = spec["leaseTransitions"].as_i64().filter(|t| *t < 0) {
+        out.push(Violation::invalid(
+            "spec.leaseTransitions",
+            &transitions.into(),
+            "must be greater than or equal to 0",
+        ));
+    }
+}
+
+/// Field types that the decoder insists on, before any rule is looked at.
+pub fn decode(object: &Value) -> Result<(), ApiError> {
+    let refuse = |why: String| {
+        Err(ApiError::bad_request(format!("Lease in version \"v1\" cannot be handled as a Lease: {why}")))
+    };
+    let spec = &object["spec"];
+    for field in ["acquireTime", "renewTime"] {
+        if let Some(time) = spec[field].as_str().filter(|t| !is_micro_time(t)) {
+            return refuse(format!(
+                "parsing time \"{time}\" as \"2006-01-02T15:04:05.000000Z07:00\": cannot parse \"{time}\""
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// RFC 3339 with exactly six digits of a second: Go's layout with zeros insists on all of them (metav1.MicroTime).
+fn is_micro_time(text: &str) -> bool {
+    let digits = text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
+    digits == 6 && text.parse::<jiff::Timestamp>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn micro_time_has_six_digits() {
+        for good in ["2024-01-01T00:00:00.000000Z", "2024-01-01T00:00:00.123456+02:00"] {
+            assert!(is_micro_time(good), "{good}");
+        }
+        for bad in [
+            "2024-01-01T00:00:00Z",
+            "2024-01-01T00:00:00.123Z",
+            "2024-01-01T00:00:00.1234567Z",
+            "2024-13-01T00:00:00.000000Z",
+            "",
+        ] {
+            assert!(!is_micro_time(bad), "{bad}");
+        }
+    }
+}
