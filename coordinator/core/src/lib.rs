@@ -5,18 +5,29 @@
 //! whole state, so a coordinator that starts anew comes to the same decisions from what the API server holds.
 
 pub mod admission;
+mod collect;
 pub mod command;
 pub mod coverage;
 pub mod election;
 pub mod event;
 #[cfg(test)]
 pub(crate) mod fixtures;
+mod grants;
+mod group_write;
 pub mod grouping;
+pub mod judge;
+mod labels;
 pub mod mode;
 pub mod notice;
 pub mod objects;
+mod receipt;
+mod retry;
+mod round;
+mod rounds;
 pub mod settings;
 pub mod stall;
+mod standing;
+mod state;
 pub mod step;
 pub mod time;
 pub mod world;

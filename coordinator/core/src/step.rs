@@ -3,13 +3,18 @@
 use crate::command::Command;
 use crate::event::Event;
 use crate::notice::Notice;
-use crate::settings::Settings;
+pub use crate::state::State;
 use crate::time::Now;
+
+/// With a round open, time itself is looked at this often, ms: stalls and ends are seen within a quarter of a second.
+const WAKE_ACTIVE_MS: u64 = 250;
+/// With none open, this often, ms: only collecting and retries wait for time.
+const WAKE_IDLE_MS: u64 = 10_000;
 
 /// What follows from an event.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Step {
-    /// API calls to make, in any order; at most one per target.
+    /// API calls to make, in any order; at most one per target is under way.
     pub commands: Vec<Command>,
     /// What to tell people.
     pub notices: Vec<Notice>,
@@ -17,26 +22,77 @@ pub struct Step {
     pub wake_ms: u64,
 }
 
-/// All that the coordinator knows.
-#[derive(Clone, Debug)]
-pub struct State {
-    settings: Settings,
+/// Takes one event and decides from the whole state. Only a leader that has seen everything commands.
+pub fn step(state: &mut State, event: Event, now: Now) -> Step {
+    let mut notices = Vec::new();
+    state.apply(event, now, &mut notices);
+    let mut commands = Vec::new();
+    if state.synced_at.is_some() && state.leading {
+        state.refresh_rounds(now, &mut notices);
+        state.adopt_grants();
+        let over = state.rounds_over(now);
+        if let Some(command) = state.decide_budget(&over, now) {
+            state.writes.start(&command);
+            commands.push(command);
+        }
+        let mut more = state.decide_groups(&over, now);
+        more.extend(state.decide_labels(now));
+        more.extend(state.decide_receipts(now));
+        more.extend(state.collect(now));
+        for command in more {
+            state.writes.start(&command);
+            commands.push(command);
+        }
+    }
+    let wake_ms = state.wake_ms(now);
+    Step { commands, notices, wake_ms }
 }
 
 impl State {
-    /// Nothing is known yet.
-    pub fn new(settings: Settings) -> Self {
-        Self { settings }
+    /// Receipts that are still to be put onto their Backups.
+    fn decide_receipts(&self, now: Now) -> Vec<Command> {
+        self.receipts
+            .iter()
+            .filter(|(target, _)| self.writes.may_start(target, now.mono))
+            .map(|(_, command)| command.clone())
+            .collect()
     }
 
-    /// What the operator set.
-    pub fn settings(&self) -> &Settings {
-        &self.settings
+    fn wake_ms(&self, now: Now) -> u64 {
+        let idle =
+            if self.groups.values().any(|record| record.round.is_some()) { WAKE_ACTIVE_MS } else { WAKE_IDLE_MS };
+        let retry = self.writes.next_retry().map_or(u64::MAX, |at| at.ms_since(now.mono).max(1));
+        idle.min(retry)
+    }
+
+    /// Numbers for metrics.
+    pub fn gauges(&self) -> Gauges {
+        let rounds = || self.groups.values().filter_map(|record| record.round.as_ref());
+        let budget = self.budget.content();
+        Gauges {
+            groups: self.world.groups().count(),
+            rounds_open: rounds().count(),
+            rounds_queued: rounds().filter(|round| round.epoch.is_none()).count(),
+            members_waiting: rounds().map(|round| round.waiting().count()).sum(),
+            volumes_granted: budget.map_or(0, shared::budget_lease::BudgetLease::granted),
+            volumes_limit: self.settings.max_concurrent_snapshots,
+        }
     }
 }
 
-/// Takes one event and decides.
-pub fn step(state: &mut State, event: Event, now: Now) -> Step {
-    let _ = (state, event, now);
-    Step::default()
+/// Numbers for metrics.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Gauges {
+    /// Groups that have pods.
+    pub groups: usize,
+    /// Rounds that are open.
+    pub rounds_open: usize,
+    /// … of which wait for their grant.
+    pub rounds_queued: usize,
+    /// Hooks that wait.
+    pub members_waiting: usize,
+    /// Volumes that the grants count.
+    pub volumes_granted: u32,
+    /// The budget, volumes.
+    pub volumes_limit: u32,
 }

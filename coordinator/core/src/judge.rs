@@ -1,0 +1,205 @@
+//! What a round's evidence proves. Every doubt counts against the better verdict (invariant I3).
+
+use shared::receipt::MemberReceipt;
+use shared::verdict::{Verdict, VerdictReason};
+
+/// One member's evidence: its receipt, and how many of its volumes should have been cut.
+#[derive(Clone, Copy, Debug)]
+pub struct Evidence<'a> {
+    /// What is written into the receipt about it.
+    pub member: &'a MemberReceipt,
+    /// Its EBS volumes without any observed cut.
+    pub uncut: usize,
+}
+
+/// A span of wall-clock time in µs, both ends included.
+#[derive(Clone, Copy)]
+struct Span {
+    from: i64,
+    to: i64,
+}
+
+/// The earliest and latest moment at which a cut may have happened, as seen from the pods' clocks.
+fn possible(cut: &shared::receipt::CutReceipt, clock_error_us: i64) -> Span {
+    let resolution_us = i64::try_from(cut.resolution_ms).unwrap_or(i64::MAX / 2).saturating_mul(1_000);
+    Span {
+        from: cut.at.as_micros() - clock_error_us,
+        to: cut.at.as_micros().saturating_add(resolution_us).saturating_add(clock_error_us),
+    }
+}
+
+fn quiesce(member: &MemberReceipt) -> Option<Span> {
+    Some(Span { from: member.quiesced_at?.as_micros(), to: member.thawed_at?.as_micros() })
+}
+
+/// The strongest verdict that the evidence proves, and why it is no stronger. `clock_error_ms` widens every cut on both sides.
+pub fn judge(members: &[Evidence<'_>], clock_error_ms: u64) -> (Verdict, VerdictReason) {
+    let error_us = i64::try_from(clock_error_ms).unwrap_or(i64::MAX / 4).saturating_mul(1_000);
+    if members.iter().all(|e| e.member.quiesced_at.is_none() && e.member.cuts.is_empty()) {
+        return (Verdict::Failed, VerdictReason::NothingHappened);
+    }
+    for found in [surely_torn, unproven] {
+        if let Some(worst) = found(members, error_us) {
+            return worst;
+        }
+    }
+    let cuts = || members.iter().flat_map(|e| &e.member.cuts).map(|cut| possible(cut, error_us));
+    let (Some(first), Some(last)) = (cuts().map(|c| c.from).min(), cuts().map(|c| c.to).max()) else {
+        // Nobody has a volume that could have been cut: there is nothing whose consistency could be claimed.
+        let pod = members.first().map_or_else(String::new, |e| e.member.pod.to_string());
+        return (Verdict::Unknown, VerdictReason::CutNotObserved { pod });
+    };
+    let outside = members.iter().find(|e| quiesce(e.member).is_none_or(|q| q.from > first || q.to < last));
+    match outside {
+        None => (Verdict::GroupConsistent, VerdictReason::QuiescesCoverAllCuts),
+        Some(e) => (Verdict::MemberConsistent, VerdictReason::QuiescesDoNotOverlap { pod: e.member.pod.to_string() }),
+    }
+}
+
+/// What no doubt can excuse: a member that never was quiesced, or a cut that lies outside its member's quiesce for certain.
+fn surely_torn(members: &[Evidence<'_>], error_us: i64) -> Option<(Verdict, VerdictReason)> {
+    for Evidence { member, .. } in members {
+        let pod = member.pod.to_string();
+        let Some(from) = member.quiesced_at else {
+            return Some((Verdict::CrashConsistent, VerdictReason::NeverQuiesced { pod }));
+        };
+        let to = member.thawed_at.map_or(i64::MAX, shared::time::WallTime::as_micros);
+        if member.cuts.iter().map(|cut| possible(cut, error_us)).any(|c| c.to < from.as_micros() || c.from > to) {
+            return Some((Verdict::CrashConsistent, VerdictReason::CutOutsideQuiesce { pod }));
+        }
+    }
+    None
+}
+
+/// What may be fine and is not proven to be.
+fn unproven(members: &[Evidence<'_>], error_us: i64) -> Option<(Verdict, VerdictReason)> {
+    for Evidence { member, uncut } in members {
+        let pod = member.pod.to_string();
+        if *uncut > 0 {
+            return Some((Verdict::Unknown, VerdictReason::CutNotObserved { pod }));
+        }
+        let Some(held) = quiesce(member) else {
+            return Some((Verdict::Unknown, VerdictReason::ThawNotObserved { pod }));
+        };
+        let coarse = member.cuts.iter().find(|cut| {
+            let c = possible(cut, error_us);
+            c.from < held.from || c.to > held.to
+        });
+        if let Some(cut) = coarse {
+            let clocks_ms = u64::try_from(error_us / 1_000).unwrap_or(0);
+            return Some((
+                Verdict::Unknown,
+                VerdictReason::CutTimeTooCoarse { pod, resolution_ms: cut.resolution_ms.saturating_add(clocks_ms) },
+            ));
+        }
+    }
+    None
+}
+
+/// From the first to the last cut, ms, rounded up by their resolutions; `None` unless every volume's cut was observed.
+pub fn skew_ms(members: &[Evidence<'_>]) -> Option<u64> {
+    if members.iter().any(|e| e.uncut > 0) {
+        return None;
+    }
+    let cuts: Vec<_> = members.iter().flat_map(|e| &e.member.cuts).collect();
+    let first = cuts.iter().map(|cut| cut.at).min()?;
+    if cuts.len() == 1 {
+        return Some(0);
+    }
+    let last_us = cuts.iter().map(|cut| possible(cut, 0).to).max()?;
+    u64::try_from((last_us - first.as_micros()).max(0)).ok().map(|us| us.div_ceil(1_000))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+    use shared::identity::PodName;
+    use shared::receipt::{CutReceipt, MemberEnd};
+    use shared::time::WallTime;
+
+    fn at(ms: i64) -> WallTime {
+        WallTime::from_micros(1_000_000_000_000).plus_ms(ms)
+    }
+
+    fn member(i: usize, held: (Option<i64>, Option<i64>), cuts: &[i64], resolution_ms: u64) -> MemberReceipt {
+        MemberReceipt {
+            pod: PodName::new(format!("db-{i}")).unwrap(),
+            volumes: u32::try_from(cuts.len()).unwrap(),
+            end: MemberEnd::Done,
+            admission: None,
+            waited_ms: None,
+            quiesced_at: held.0.map(at),
+            thawed_at: held.1.map(at),
+            cuts: cuts.iter().map(|ms| CutReceipt { claim: format!("data-{i}"), at: at(*ms), resolution_ms }).collect(),
+        }
+    }
+
+    fn verdict(members: &[MemberReceipt]) -> (Verdict, VerdictReason) {
+        let evidence: Vec<_> = members.iter().map(|member| Evidence { member, uncut: 0 }).collect();
+        judge(&evidence, 10)
+    }
+
+    #[test]
+    fn the_verdict_is_what_the_evidence_proves() {
+        let held = |from, to| (Some(from), Some(to));
+        let block = [member(0, held(0, 1_000), &[300], 1), member(1, held(20, 1_010), &[500], 1)];
+        assert_eq!(verdict(&block).0, Verdict::GroupConsistent);
+
+        let alone = [member(0, held(0, 400), &[300], 1), member(1, held(420, 800), &[600], 1)];
+        assert_eq!(
+            verdict(&alone),
+            (Verdict::MemberConsistent, VerdictReason::QuiescesDoNotOverlap { pod: "db-0".into() })
+        );
+
+        let late = [member(0, held(0, 400), &[300], 1), member(1, held(420, 800), &[1_600], 1)];
+        assert_eq!(verdict(&late), (Verdict::CrashConsistent, VerdictReason::CutOutsideQuiesce { pod: "db-1".into() }));
+
+        let never = [member(0, held(0, 400), &[300], 1), member(1, (None, None), &[350], 1)];
+        assert_eq!(verdict(&never), (Verdict::CrashConsistent, VerdictReason::NeverQuiesced { pod: "db-1".into() }));
+
+        let open = [member(0, (Some(0), None), &[300], 1)];
+        assert_eq!(verdict(&open).1, VerdictReason::ThawNotObserved { pod: "db-0".into() });
+
+        let coarse = [member(0, held(500, 5_000), &[0], 1_000)];
+        assert_eq!(verdict(&coarse).1, VerdictReason::CutTimeTooCoarse { pod: "db-0".into(), resolution_ms: 1_010 });
+
+        assert_eq!(verdict(&[member(0, (None, None), &[], 1)]).0, Verdict::Failed);
+        assert_eq!(verdict(&[member(0, held(0, 10), &[], 1)]).0, Verdict::Unknown);
+    }
+
+    #[test]
+    fn an_unseen_cut_is_never_consistent() {
+        let members = [member(0, (Some(0), Some(900)), &[300], 1)];
+        let evidence = [Evidence { member: &members[0], uncut: 1 }];
+        assert_eq!(judge(&evidence, 10), (Verdict::Unknown, VerdictReason::CutNotObserved { pod: "db-0".into() }));
+        assert_eq!(skew_ms(&evidence), None);
+    }
+
+    #[test]
+    fn skew_is_rounded_up_by_the_resolution() {
+        let members =
+            [member(0, (Some(0), Some(9_000)), &[1_000], 1_000), member(1, (Some(0), Some(9_000)), &[3_000], 1_000)];
+        let evidence: Vec<_> = members.iter().map(|member| Evidence { member, uncut: 0 }).collect();
+        assert_eq!(skew_ms(&evidence), Some(3_000));
+    }
+
+    proptest! {
+        /// I3: group-consistent only if every true cut, wherever it lies within its resolution and the clocks' error, was covered by every quiesce.
+        #[test]
+        fn group_consistent_is_never_claimed_wrongly(
+            raw in prop::collection::vec((0i64..3_000, 0i64..3_000, 0i64..3_000, 0u64..1_500, -10i64..=10), 1..6)
+        ) {
+            let members: Vec<_> = raw.iter().enumerate().map(|(i, (from, length, cut, resolution, _))| member(i, (Some(*from), Some(from + length)), &[*cut], *resolution)).collect();
+            if verdict(&members).0 == Verdict::GroupConsistent {
+                for (_, _, cut, resolution, error) in &raw {
+                    for true_cut in [cut + error, cut + i64::try_from(*resolution).unwrap() + error] {
+                        for (from, length, ..) in &raw {
+                            prop_assert!(*from <= true_cut && true_cut <= from + length);
+                        }
+                    }
+                }
+            }
+        }
+    }
+}

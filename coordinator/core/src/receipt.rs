@@ -1,0 +1,98 @@
+//! A round's receipt, put together from its parts and the cuts that were seen.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::identity::{GroupKey, PodName};
+use shared::receipt::{CutReceipt, MemberEnd, MemberReceipt, Receipt};
+
+use crate::judge::{Evidence, judge, skew_ms};
+use crate::objects::{Cut, ObjectKey};
+use crate::round::{Part, Round};
+use crate::state::State;
+use crate::time::Now;
+
+/// The EBS claims of each pod.
+pub(crate) type ClaimsOf = BTreeMap<PodName, BTreeSet<ObjectKey>>;
+
+impl State {
+    /// Whether every EBS volume of every pod that took part was seen to be cut.
+    pub(crate) fn all_cuts_seen(&self, key: &GroupKey, round: &Round) -> bool {
+        let claims = self.claims_of(key);
+        round
+            .parts
+            .keys()
+            .flat_map(|pod| claims.get(pod).into_iter().flatten())
+            .all(|claim| self.cut_of(round, claim).is_some())
+    }
+
+    /// The round's cut of a claim: that of its Backup; where no Backup is known, the first that is not older than the round.
+    fn cut_of(&self, round: &Round, claim: &ObjectKey) -> Option<&Cut> {
+        let of_round = |cut: &&Cut| {
+            if let (Some(backup), Some(of)) = (&round.backup, &cut.backup) {
+                return backup.name == *of;
+            }
+            let slack_ms = cut.resolution_ms.saturating_add(self.settings.clock_error_ms);
+            cut.at.plus_ms(i64::try_from(slack_ms).unwrap_or(i64::MAX)) >= round.opened_at
+        };
+        self.world.cuts_of(claim).filter(of_round).min_by_key(|cut| cut.at)
+    }
+
+    /// What the round can prove about itself now.
+    pub(crate) fn receipt(&self, key: &GroupKey, round: &Round, weight: u32, now: Now) -> Receipt {
+        let claims = self.claims_of(key);
+        let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
+        let expected = self.world.expected(key, backup).map(|pod| pod.key.name.clone());
+        let pods: BTreeSet<PodName> = expected.chain(round.parts.keys().cloned()).collect();
+        let mut uncut = Vec::new();
+        let mut members = Vec::new();
+        for pod in pods {
+            let of_pod = claims.get(&pod).cloned().unwrap_or_default();
+            let cuts: Vec<CutReceipt> =
+                of_pod.iter().filter_map(|claim| self.cut_of(round, claim)).map(cut_receipt).collect();
+            uncut.push(of_pod.len() - cuts.len());
+            members.push(member_receipt(pod.clone(), round.parts.get(&pod), of_pod.len(), cuts));
+        }
+        let evidence: Vec<Evidence<'_>> =
+            members.iter().zip(uncut).map(|(member, uncut)| Evidence { member, uncut }).collect();
+        let (verdict, why) = judge(&evidence, self.settings.clock_error_ms);
+        let skew_ms = skew_ms(&evidence);
+        Receipt {
+            namespace: key.namespace.clone(),
+            group: key.group.clone(),
+            epoch: round.epoch,
+            backup: round.backup.as_ref().map(|backup| backup.name.clone()),
+            mode: round.mode,
+            degraded: round.degraded,
+            weight,
+            opened_at: round.opened_at,
+            closed_at: now.wall,
+            members,
+            members_omitted: 0,
+            skew_ms,
+            verdict,
+            why,
+        }
+    }
+}
+
+fn cut_receipt(cut: &Cut) -> CutReceipt {
+    CutReceipt { claim: cut.claim.name.clone(), at: cut.at, resolution_ms: cut.resolution_ms }
+}
+
+fn member_receipt(pod: PodName, part: Option<&Part>, volumes: usize, cuts: Vec<CutReceipt>) -> MemberReceipt {
+    let lease = part.map(|part| &part.lease);
+    let quiesced_at = lease.and_then(|lease| lease.quiesced_at);
+    let waited =
+        |lease: &shared::member_lease::MemberLease| u64::try_from(quiesced_at?.ms_since(lease.registered_at)).ok();
+    MemberReceipt {
+        pod,
+        volumes: u32::try_from(volumes).unwrap_or(u32::MAX),
+        end: part.map_or(MemberEnd::NeverArrived, |part| part.end.unwrap_or(MemberEnd::Open)),
+        admission: lease.and_then(|lease| lease.admission),
+        waited_ms: lease.and_then(waited),
+        quiesced_at,
+        // A hook that never held still has nothing to let go, whatever its post hook wrote.
+        thawed_at: quiesced_at.and(lease.and_then(|lease| lease.thawed_at)),
+        cuts,
+    }
+}

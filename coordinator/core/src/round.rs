@@ -1,0 +1,250 @@
+//! One round of one group: who takes part, what is said about each attempt, and whether it is over.
+
+use std::collections::BTreeMap;
+
+use shared::admission::{AttemptVerdict, Mode};
+use shared::deadline::GROUP_MEMBERS_MAX;
+use shared::group_lease::{AttemptEntry, Epoch, GroupLease};
+use shared::identity::{AttemptId, PodName};
+use shared::member_lease::MemberLease;
+use shared::receipt::MemberEnd;
+use shared::time::WallTime;
+
+use crate::objects::ObjectKey;
+use crate::standing::Standing;
+use crate::time::{Mono, Now};
+
+/// After the Backup's cuts are over the round stays open for this, ms: the last post hooks' reports come by another watch.
+const BACKUP_OVER_GRACE_MS: u64 = 2_000;
+
+/// What is known of a pod's latest attempt in this round; kept when pod and Lease vanish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// What its Lease said last.
+    pub lease: MemberLease,
+    /// How its part ended, once it did.
+    pub end: Option<MemberEnd>,
+}
+
+/// A round that is open.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Round {
+    /// The number under which it was granted.
+    pub epoch: Option<Epoch>,
+    /// How it is released now.
+    pub mode: Mode,
+    /// Whether a barrier stalled.
+    pub degraded: bool,
+    /// When the first member arrived; its place in the queue.
+    pub opened_at: WallTime,
+    /// The same by the monotonic clock of this process (its start, for a round that was open before).
+    pub opened_mono: Mono,
+    /// The Backup, where it is known.
+    pub backup: Option<ObjectKey>,
+    /// Since when the Backup's cuts are over.
+    pub backup_over: Option<Mono>,
+    /// When a member last arrived.
+    pub last_arrival: Mono,
+    /// When a member last waited or held.
+    pub last_active: Mono,
+    /// What is said about each attempt.
+    pub entries: BTreeMap<AttemptId, AttemptEntry>,
+    /// The pods that took part.
+    pub parts: BTreeMap<PodName, Part>,
+    /// Attempts that did not fit [`GROUP_MEMBERS_MAX`] and are told nothing; they go on by themselves at their deadlines.
+    pub unlisted: usize,
+}
+
+impl Round {
+    /// A round that begins now. `past` are attempts of earlier rounds whose Leases still look alive.
+    pub fn open(mode: Mode, backup: Option<ObjectKey>, past: BTreeMap<AttemptId, AttemptEntry>, now: Now) -> Self {
+        Self {
+            epoch: None,
+            mode,
+            degraded: false,
+            opened_at: now.wall,
+            opened_mono: now.mono,
+            backup,
+            backup_over: None,
+            last_arrival: now.mono,
+            last_active: now.mono,
+            entries: past,
+            parts: BTreeMap::new(),
+            unlisted: 0,
+        }
+    }
+
+    /// A round that another coordinator (or this one, before it started anew) left open.
+    pub fn continued(lease: &GroupLease, backup: Option<ObjectKey>, released: bool, now: Now) -> Self {
+        Self {
+            epoch: released.then_some(lease.epoch),
+            degraded: lease.degraded,
+            opened_at: lease.opened_at,
+            entries: lease.attempts.clone(),
+            ..Self::open(lease.mode, backup, BTreeMap::new(), now)
+        }
+    }
+
+    /// Takes over what another coordinator wrote about this round: its words stand.
+    pub fn merge(&mut self, lease: &GroupLease) {
+        for (attempt, entry) in &lease.attempts {
+            let ours = self.entries.entry(attempt.clone()).or_insert_with(|| entry.clone());
+            if entry.verdict != AttemptVerdict::Waiting {
+                ours.verdict = entry.verdict;
+            }
+        }
+        self.degraded |= lease.degraded;
+        if self.degraded {
+            self.mode = lease.mode;
+        }
+    }
+
+    /// Takes a member as it stands now. Gives true when its attempt is new to the round.
+    pub fn see(&mut self, lease: &MemberLease, standing: Standing, now: Now) -> bool {
+        let listed = self.entries.contains_key(&lease.attempt);
+        if self.is_past(lease) {
+            return false;
+        }
+        let end = if let Standing::Over(end) = standing { Some(end) } else { None };
+        if !listed {
+            if end.is_some() {
+                return false; // over before anybody said a word about it
+            }
+            for entry in self.entries.values_mut().filter(|entry| entry.pod == lease.pod) {
+                entry.verdict = AttemptVerdict::Superseded;
+            }
+            self.make_room();
+            if self.entries.len() >= GROUP_MEMBERS_MAX {
+                self.unlisted += 1;
+                return false;
+            }
+            self.entries.insert(
+                lease.attempt.clone(),
+                AttemptEntry { pod: lease.pod.clone(), verdict: AttemptVerdict::Waiting },
+            );
+            self.last_arrival = now.mono;
+        }
+        if end.is_none() {
+            self.last_active = now.mono;
+        } else if let Some(entry) = self.entries.get_mut(&lease.attempt)
+            && entry.verdict == AttemptVerdict::Waiting
+        {
+            entry.verdict = AttemptVerdict::Ended;
+        }
+        self.parts.insert(lease.pod.clone(), Part { lease: lease.clone(), end });
+        !listed
+    }
+
+    /// Whether this attempt belongs to an earlier round and was only carried along so that it is told so.
+    fn is_past(&self, lease: &MemberLease) -> bool {
+        self.entries.get(&lease.attempt).is_some_and(|e| e.verdict == AttemptVerdict::Ended)
+            && self.parts.get(&lease.pod).is_none_or(|part| part.lease.attempt != lease.attempt)
+    }
+
+    /// What is said about each attempt once the round is over: who never held still must not begin to.
+    pub fn last_words(&self) -> BTreeMap<AttemptId, AttemptEntry> {
+        let mut words = self.entries.clone();
+        for (attempt, entry) in &mut words {
+            let held = self
+                .parts
+                .get(&entry.pod)
+                .is_some_and(|p| p.lease.attempt == *attempt && p.lease.quiesced_at.is_some());
+            if !held && entry.verdict != AttemptVerdict::Superseded {
+                entry.verdict = AttemptVerdict::Ended;
+            }
+        }
+        words
+    }
+
+    /// Attempts whose word no longer matters make place when the Lease is full.
+    fn make_room(&mut self) {
+        if self.entries.len() >= GROUP_MEMBERS_MAX {
+            self.entries.retain(|_, e| matches!(e.verdict, AttemptVerdict::Waiting | AttemptVerdict::Admitted));
+        }
+    }
+
+    /// Notes that a pod's Lease is gone without having said that its part is over.
+    pub fn lease_gone(&mut self, pod: &PodName) {
+        if let Some(part) = self.parts.get_mut(pod)
+            && part.end.is_none()
+        {
+            part.end = Some(MemberEnd::PodGone);
+            if let Some(entry) = self.entries.get_mut(&part.lease.attempt)
+                && entry.verdict == AttemptVerdict::Waiting
+            {
+                entry.verdict = AttemptVerdict::Ended;
+            }
+        }
+    }
+
+    /// Admits every attempt that waits; gives how many.
+    pub fn admit(&mut self) -> usize {
+        let waits: Vec<AttemptId> = self.waiting().map(|part| part.lease.attempt.clone()).collect();
+        let mut admitted = 0;
+        for attempt in waits {
+            if let Some(entry) = self.entries.get_mut(&attempt)
+                && entry.verdict == AttemptVerdict::Waiting
+            {
+                entry.verdict = AttemptVerdict::Admitted;
+                admitted += 1;
+            }
+        }
+        admitted
+    }
+
+    /// Parts whose hook waits.
+    pub fn waiting(&self) -> impl Iterator<Item = &Part> {
+        self.parts.values().filter(|p| p.end.is_none() && p.lease.phase == shared::admission::MemberPhase::Waiting)
+    }
+
+    /// Whether anybody waits or holds.
+    pub fn is_active(&self) -> bool {
+        self.parts.values().any(|part| part.end.is_none())
+    }
+
+    /// Whether this pod already let go in this round: its next arrival belongs to a later one.
+    pub fn has_finished(&self, pod: &PodName) -> bool {
+        self.parts.get(pod).is_some_and(|part| part.end == Some(MemberEnd::Done))
+    }
+
+    /// Whether a pod's next arrival cannot belong to this round.
+    pub fn is_closed_to(&self, lease: &MemberLease) -> bool {
+        !self.entries.contains_key(&lease.attempt) && (self.backup_over.is_some() || self.has_finished(&lease.pod))
+    }
+
+    /// Whether the round is over; `facts` say what the round itself does not know.
+    pub fn is_over(&self, facts: RoundFacts, now: Now) -> bool {
+        if now.mono.ms_since(self.opened_mono) >= facts.round_duration_ms {
+            return true;
+        }
+        if let Some(since) = self.backup_over {
+            return facts.next_round_waits || now.mono.ms_since(since) >= BACKUP_OVER_GRACE_MS;
+        }
+        if facts.next_round_waits {
+            return true;
+        }
+        if self.is_active() {
+            return false;
+        }
+        if facts.all_expected_over && facts.all_cuts_seen {
+            return true;
+        }
+        // With a Backup in progress more members may come; without one, silence says that it is over.
+        self.backup.is_none() && now.mono.ms_since(self.last_active) >= facts.round_idle_ms
+    }
+}
+
+/// What a round is told to judge whether it is over.
+#[derive(Clone, Copy, Debug)]
+pub struct RoundFacts {
+    /// Every expected pod took part and its part is over.
+    pub all_expected_over: bool,
+    /// Every cut that can be seen was seen, or none can be.
+    pub all_cuts_seen: bool,
+    /// An attempt waits that cannot belong to this round.
+    pub next_round_waits: bool,
+    /// How long a round may last, ms.
+    pub round_duration_ms: u64,
+    /// How long nobody may be active where no Backup is visible, ms.
+    pub round_idle_ms: u64,
+}

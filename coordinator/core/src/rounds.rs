@@ -1,0 +1,209 @@
+//! Pass one of a decision: bring each active group's round up to date with what its members' Leases say.
+
+use std::collections::BTreeMap;
+
+use shared::admission::{Mode, RoundPhase};
+use shared::identity::{AttemptId, GroupKey};
+
+use crate::coverage::running_for;
+use crate::mode::{Outlook, choose, parse};
+use crate::notice::Notice;
+use crate::objects::{BackupPhase, ObjectKey, PodKey, PodPhase};
+use crate::round::Round;
+use crate::settings::ModeSetting;
+use crate::stall::{Barrier, Decision, look_at};
+use crate::standing::{Member, Standing, standing};
+use crate::state::{GroupRecord, State};
+use crate::time::Now;
+
+/// A member and where it stands.
+type Seen<'a> = (&'a Member, Standing);
+
+impl State {
+    /// Opens, continues and updates the rounds of all active groups. A group in which nothing goes on leaves the active set.
+    pub(crate) fn refresh_rounds(&mut self, now: Now, notices: &mut Vec<Notice>) {
+        for key in self.active.clone() {
+            self.refresh_round(&key, now, notices);
+        }
+        self.degrade_stalled_barriers(now, notices);
+    }
+
+    fn refresh_round(&mut self, key: &GroupKey, now: Now, notices: &mut Vec<Notice>) {
+        let mut record = self.groups.remove(key).unwrap_or_default();
+        let members: Vec<Seen<'_>> = self
+            .members_of
+            .get(key)
+            .into_iter()
+            .flatten()
+            .filter_map(|lease| self.members.get(lease))
+            .map(|member| (member, standing(member, &self.world, now)))
+            .collect();
+        if record.round.is_none() {
+            record.round = self.continue_or_open(key, &mut record, &members, now, notices);
+        }
+        let idle = record.round.is_none() && self.grant_of(key).is_none();
+        if let Some(round) = &mut record.round {
+            self.follow_backup(round, &members, now);
+            for (member, standing) in &members {
+                if !round.is_closed_to(&member.lease) && round.see(&member.lease, *standing, now) && round.unlisted > 0
+                {
+                    notices.push(Notice::GroupTooLarge {
+                        group: key.clone(),
+                        members: round.entries.len() + round.unlisted,
+                    });
+                }
+            }
+            let gone: Vec<_> =
+                round.parts.keys().filter(|pod| !members.iter().any(|(m, _)| m.lease.pod == **pod)).cloned().collect();
+            for pod in gone {
+                round.lease_gone(&pod);
+            }
+        }
+        let empty = record.round.is_none() && record.stored == crate::state::Stored::Absent;
+        if !(empty && self.world.pods_of(key).next().is_none()) {
+            self.groups.insert(key.clone(), record);
+        }
+        if idle {
+            self.active.remove(key);
+        }
+    }
+
+    fn continue_or_open(
+        &self,
+        key: &GroupKey,
+        record: &mut GroupRecord,
+        members: &[Seen<'_>],
+        now: Now,
+        notices: &mut Vec<Notice>,
+    ) -> Option<Round> {
+        let lease = record.stored.content();
+        if let Some(lease) = lease.filter(|lease| lease.phase != RoundPhase::Closed) {
+            let backup = lease.backup.as_deref().and_then(|name| self.backup_named(name));
+            return Some(Round::continued(lease, backup, lease.phase == RoundPhase::Released, now));
+        }
+        let told = |attempt: &AttemptId| lease.and_then(|lease| lease.attempts.get(attempt));
+        let alive = |(member, standing): &&Seen<'_>| {
+            !matches!(standing, Standing::Over(_)) && told(&member.lease.attempt).is_none()
+        };
+        let first = members.iter().find(alive)?;
+        let past: BTreeMap<_, _> = members
+            .iter()
+            .filter_map(|(member, _)| {
+                let mut entry = told(&member.lease.attempt)?.clone();
+                entry.verdict = shared::admission::AttemptVerdict::Ended;
+                Some((member.lease.attempt.clone(), entry))
+            })
+            .collect();
+        let backup = self.backup_of(first.0).map(|backup| backup.key.clone());
+        let mode = self.mode_for(key, record, backup.as_ref(), notices);
+        notices.push(Notice::RoundOpened {
+            group: key.clone(),
+            mode,
+            weight: self.world.weight(key),
+            backup: backup.as_ref().map(|b| b.name.clone()),
+        });
+        Some(Round::open(mode, backup, past, now))
+    }
+
+    fn mode_for(
+        &self,
+        key: &GroupKey,
+        record: &mut GroupRecord,
+        backup: Option<&ObjectKey>,
+        notices: &mut Vec<Notice>,
+    ) -> Mode {
+        let mut setting = self.settings.mode;
+        if let Some((object, value)) = self.world.mode_annotation(key) {
+            match parse(&value) {
+                Some(fixed @ ModeSetting::Fixed(_)) => setting = fixed,
+                Some(ModeSetting::Auto) => setting = ModeSetting::Auto,
+                None if record.mode_complaint.as_ref() == Some(&value) => {}
+                None => {
+                    record.mode_complaint = Some(value.clone());
+                    notices.push(Notice::AnnotationInvalid { object, value });
+                }
+            }
+        }
+        let backup = backup.and_then(|key| self.world.backup(key));
+        let expected: Vec<_> = self.world.expected(key, backup).filter(|pod| pod.phase == PodPhase::Running).collect();
+        let ordered =
+            backup.is_some_and(|backup| expected.iter().any(|pod| backup.ordered_pods.contains(&pod.key.to_string())));
+        choose(setting, Outlook { expected: expected.len(), workers: self.settings.item_block_workers, ordered })
+    }
+
+    /// Finds the round's Backup once it is seen, and notes when its cuts are over.
+    fn follow_backup(&self, round: &mut Round, members: &[Seen<'_>], now: Now) {
+        if round.backup.is_none() {
+            let alive = members.iter().find(|(_, standing)| !matches!(standing, Standing::Over(_)));
+            round.backup = alive.and_then(|(member, _)| self.backup_of(member)).map(|backup| backup.key.clone());
+        }
+        let Some(key) = &round.backup else { return };
+        let over = self.world.backup(key).is_none_or(|backup| backup.phase == BackupPhase::CutsOver);
+        round.backup_over = if over { round.backup_over.or(Some(now.mono)) } else { None };
+    }
+
+    fn backup_of(&self, member: &Member) -> Option<&crate::objects::Backup> {
+        let pod =
+            self.world.pod(&PodKey { namespace: member.lease.namespace.clone(), name: member.lease.pod.clone() })?;
+        running_for(self.world.backups(), pod)
+    }
+
+    /// Only the name is kept in the Lease; Velero's namespace is the one in which a Backup of that name is.
+    fn backup_named(&self, name: &str) -> Option<ObjectKey> {
+        self.world.backups().find(|backup| backup.key.name == name).map(|backup| backup.key.clone())
+    }
+
+    fn degrade_stalled_barriers(&mut self, now: Now, notices: &mut Vec<Notice>) {
+        let waiting_everywhere =
+            self.groups.values().filter_map(|r| r.round.as_ref()).map(|round| round.waiting().count()).sum();
+        for (key, record) in &mut self.groups {
+            let Some(round) = record.round.as_mut().filter(|r| r.mode == Mode::Barrier && r.epoch.is_none()) else {
+                continue;
+            };
+            let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
+            let over =
+                |pod: &crate::objects::Pod| round.parts.get(&pod.key.name).is_some_and(|part| part.end.is_some());
+            let expected =
+                self.world.expected(key, backup).filter(|pod| pod.phase == PodPhase::Running && !over(pod)).count();
+            let arrived = round.waiting().count();
+            let decision = look_at(Barrier {
+                arrived,
+                expected,
+                waiting_everywhere,
+                workers: self.settings.item_block_workers,
+                since_arrival_ms: now.mono.ms_since(round.last_arrival),
+                stall_ms: self.settings.barrier_stall_ms,
+            });
+            if let Decision::Stalled(why) = decision
+                && arrived > 0
+            {
+                round.mode = Mode::ArriveAndGo;
+                round.degraded = true;
+                notices.push(Notice::BarrierDegraded { group: key.clone(), arrived, expected, why });
+            }
+        }
+    }
+
+    /// Whether a barrier holds the round back from asking for its grant.
+    pub(crate) fn gathers(&self, key: &GroupKey, round: &Round) -> Option<(usize, usize)> {
+        if round.mode != Mode::Barrier {
+            return None;
+        }
+        let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
+        let over = |pod: &crate::objects::Pod| round.parts.get(&pod.key.name).is_some_and(|part| part.end.is_some());
+        let expected =
+            self.world.expected(key, backup).filter(|pod| pod.phase == PodPhase::Running && !over(pod)).count();
+        let arrived = round.waiting().count();
+        (arrived < expected).then_some((arrived, expected))
+    }
+
+    /// Whether an attempt waits that cannot belong to this round.
+    pub(crate) fn next_round_waits(&self, key: &GroupKey, round: &Round, now: Now) -> bool {
+        self.members_of
+            .get(key)
+            .into_iter()
+            .flatten()
+            .filter_map(|lease| self.members.get(lease))
+            .any(|member| round.is_closed_to(&member.lease) && standing(member, &self.world, now) == Standing::Waiting)
+    }
+}

@@ -1,0 +1,362 @@
+//! All that the coordinator knows, and how each event changes it. Nothing is decided here.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::LeaseError;
+use shared::admission::RoundPhase;
+use shared::budget_lease::BudgetLease;
+use shared::group_lease::GroupLease;
+use shared::identity::GroupKey;
+use shared::names::LABEL_SNAPSHOT_GROUP;
+
+use crate::command::{Command, Target};
+use crate::event::{Event, Observed, Outcome, Version};
+use crate::grouping::{group_of, label_for};
+use crate::notice::Notice;
+use crate::objects::{ObjectKey, PodKey};
+use crate::retry::Writes;
+use crate::round::Round;
+use crate::settings::Settings;
+use crate::standing::Member;
+use crate::time::{Mono, Now};
+use crate::world::World;
+
+/// A Lease of the coordinator's own as it stands in the API.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) enum Stored<T> {
+    /// It does not exist.
+    #[default]
+    Absent,
+    /// It exists under this version; `None` where it says nothing that makes sense and may be overwritten.
+    Present(Version, Option<T>),
+    /// Somebody else's Lease stands under our name: it is left alone.
+    Foreign,
+}
+
+impl<T> Stored<T> {
+    pub(crate) fn content(&self) -> Option<&T> {
+        if let Self::Present(_, Some(content)) = self { Some(content) } else { None }
+    }
+}
+
+/// What is known of one group.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct GroupRecord {
+    pub(crate) stored: Stored<GroupLease>,
+    pub(crate) round: Option<Round>,
+    /// When its wait reason was last written.
+    pub(crate) wait_written: Mono,
+    /// Since when no pod is in it.
+    pub(crate) empty_since: Option<Mono>,
+    /// The mode annotation that was complained about.
+    pub(crate) mode_complaint: Option<String>,
+}
+
+/// All that the coordinator knows.
+#[derive(Clone, Debug)]
+pub struct State {
+    pub(crate) settings: Settings,
+    pub(crate) synced_at: Option<Mono>,
+    pub(crate) leading: bool,
+    pub(crate) world: World,
+    pub(crate) members: BTreeMap<ObjectKey, Member>,
+    pub(crate) members_of: BTreeMap<GroupKey, BTreeSet<ObjectKey>>,
+    pub(crate) groups: BTreeMap<GroupKey, GroupRecord>,
+    /// Groups that may need a decision: a round is open, or something about them changed.
+    pub(crate) active: BTreeSet<GroupKey>,
+    pub(crate) budget: Stored<BudgetLease>,
+    pub(crate) to_label: BTreeSet<PodKey>,
+    pub(crate) receipts: BTreeMap<Target, Command>,
+    pub(crate) writes: Writes,
+    pub(crate) collected_at: Mono,
+}
+
+impl State {
+    /// Nothing is known yet.
+    pub fn new(settings: Settings) -> Self {
+        Self {
+            settings,
+            synced_at: None,
+            leading: false,
+            world: World::default(),
+            members: BTreeMap::new(),
+            members_of: BTreeMap::new(),
+            groups: BTreeMap::new(),
+            active: BTreeSet::new(),
+            budget: Stored::Absent,
+            to_label: BTreeSet::new(),
+            receipts: BTreeMap::new(),
+            writes: Writes::default(),
+            collected_at: Mono::default(),
+        }
+    }
+
+    /// What the operator set.
+    pub fn settings(&self) -> &Settings {
+        &self.settings
+    }
+
+    /// Changes what may change while running: Velero's workers and whether cuts can be seen are found out, not set.
+    pub fn learn(&mut self, item_block_workers: Option<u32>, cuts_visible: bool) {
+        self.settings.item_block_workers = item_block_workers;
+        self.settings.cuts_visible = cuts_visible;
+    }
+
+    /// Takes one event in.
+    pub(crate) fn apply(&mut self, event: Event, now: Now, notices: &mut Vec<Notice>) {
+        match event {
+            Event::Synced => self.synced_at = Some(self.synced_at.unwrap_or(now.mono)),
+            Event::Leading(leading) => self.leading = leading,
+            Event::Pod(pod) => {
+                let key = pod.key.clone();
+                let joined = group_of(&pod);
+                let left = self.world.put_pod(pod);
+                self.active.extend(joined.into_iter().chain(left));
+                self.reconsider_label(&key);
+            }
+            Event::PodGone(key) => {
+                self.active.extend(self.world.remove_pod(&key));
+                self.to_label.remove(&key);
+                self.writes.forget(&Target::Pod(key));
+            }
+            Event::Claim(claim) => {
+                let key = claim.key.clone();
+                self.world.put_claim(claim);
+                self.reconsider_users(&key);
+            }
+            Event::ClaimGone(key) => {
+                self.world.remove_claim(&key);
+                self.reconsider_users(&key);
+            }
+            Event::Volume(volume) => {
+                let name = volume.name.clone();
+                self.world.put_volume(volume);
+                if let Some(claim) = self.world.claim_of_volume(&name).cloned() {
+                    self.reconsider_users(&claim);
+                }
+            }
+            Event::VolumeGone(name) => self.world.remove_volume(&name),
+            Event::StatefulSet(set) => self.world.put_stateful_set(set),
+            Event::StatefulSetGone(key) => self.world.remove_stateful_set(&key),
+            Event::Backup(backup) => self.world.put_backup(backup),
+            Event::BackupGone(key) => self.world.remove_backup(&key),
+            Event::Cut(cut) => self.world.put_cut(cut),
+            Event::MemberLease(key, observed) => self.put_member(key, observed, now, notices),
+            Event::MemberLeaseGone(key) => self.remove_member(&key),
+            Event::GroupLease(key, observed) => self.put_group(key, observed, notices),
+            Event::GroupLeaseGone(key) => {
+                if let Some(record) = self.groups.get_mut(&key) {
+                    record.stored = Stored::Absent;
+                }
+                self.active.insert(key);
+            }
+            Event::Budget(observed) => {
+                if !is_older(&observed.version, &self.budget) {
+                    self.budget = stored(observed, notices);
+                }
+            }
+            Event::BudgetGone => self.budget = Stored::Absent,
+            Event::Outcome(target, outcome) => self.end_write(&target, &outcome, now, notices),
+            Event::Tick => {}
+        }
+    }
+
+    fn put_member(
+        &mut self,
+        key: ObjectKey,
+        observed: Observed<shared::member_lease::MemberLease>,
+        now: Now,
+        notices: &mut Vec<Notice>,
+    ) {
+        match observed.content {
+            Ok(lease) => {
+                if self.members.get(&key).is_some_and(|known| known.version == observed.version) {
+                    return; // a relist says again what is known: no sign of life
+                }
+                let group = GroupKey { namespace: lease.namespace.clone(), group: lease.group.clone() };
+                self.remove_member(&key);
+                self.members_of.entry(group.clone()).or_default().insert(key.clone());
+                self.active.insert(group);
+                self.members.insert(key, Member { version: observed.version, lease, changed_at: now.mono });
+            }
+            Err(error) => {
+                self.remove_member(&key);
+                notices.push(Notice::LeaseInvalid { message: error.to_string() });
+            }
+        }
+    }
+
+    fn remove_member(&mut self, key: &ObjectKey) {
+        let Some(member) = self.members.remove(key) else { return };
+        let group = GroupKey { namespace: member.lease.namespace, group: member.lease.group };
+        if let Some(leases) = self.members_of.get_mut(&group) {
+            leases.remove(key);
+            if leases.is_empty() {
+                self.members_of.remove(&group);
+            }
+        }
+        self.active.insert(group);
+        self.writes.forget(&Target::StaleLease(key.clone()));
+    }
+
+    fn put_group(&mut self, key: GroupKey, observed: Observed<GroupLease>, notices: &mut Vec<Notice>) {
+        let record = self.groups.entry(key.clone()).or_default();
+        if is_older(&observed.version, &record.stored) {
+            return;
+        }
+        record.stored = stored(observed, notices);
+        // Another coordinator's word about the same round stands; its end of the round is the end.
+        if let (Some(round), Some(lease)) = (&mut record.round, record.stored.content())
+            && lease.writer != self.settings.identity
+        {
+            let ended = lease.phase == RoundPhase::Closed
+                && round.epoch.map_or(lease.receipt.as_ref().is_some_and(|r| r.closed_at > round.opened_at), |epoch| {
+                    lease.epoch >= epoch
+                });
+            if ended {
+                record.round = None;
+            } else if lease.phase != RoundPhase::Closed {
+                round.merge(lease);
+            }
+        }
+        self.active.insert(key);
+    }
+
+    fn end_write(&mut self, target: &Target, outcome: &Outcome, now: Now, notices: &mut Vec<Notice>) {
+        let Some(command) = self.writes.end(target, outcome, now.mono) else { return };
+        match outcome {
+            Outcome::Written(version) => self.written(command, version, now, notices),
+            Outcome::Conflict => {
+                self.receipts.remove(target); // the Backup is gone
+            }
+            Outcome::Failed { message } => {
+                notices.push(Notice::WriteFailed { target: format!("{target:?}"), message: message.clone() });
+                if self.writes.failures(target) >= RECEIPT_TRIES_MAX && self.receipts.remove(target).is_some() {
+                    self.writes.forget(target);
+                }
+            }
+        }
+        if let Target::Group(key) = target {
+            self.active.insert(key.clone());
+        }
+    }
+
+    fn written(&mut self, command: Command, version: &Version, now: Now, notices: &mut Vec<Notice>) {
+        match command {
+            Command::CreateBudget(budget) | Command::UpdateBudget(budget, _) => {
+                self.note_grants(&budget, now, notices);
+                self.budget = Stored::Present(version.clone(), Some(budget));
+            }
+            Command::CreateGroup(lease) | Command::UpdateGroup(lease, _) => {
+                self.group_written(lease, version.clone(), notices);
+            }
+            Command::LabelPod { pod, group, .. } => {
+                // The watch will say so too; until then the pod must not be labelled again.
+                if let Some(mut known) = self.world.pod(&pod).cloned() {
+                    known.labels.insert(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_string());
+                    self.world.put_pod(known);
+                }
+                self.to_label.remove(&pod);
+                notices.push(Notice::PodLabelled { pod, group });
+            }
+            Command::DeleteLease(key, _) => notices.push(Notice::LeaseCollected { lease: key.to_string() }),
+            Command::AnnotateBackup { .. } => {
+                self.receipts.remove(&command.target());
+            }
+        }
+    }
+
+    fn note_grants(&self, budget: &BudgetLease, now: Now, notices: &mut Vec<Notice>) {
+        let before = self.budget.content().map(|b| &b.grants);
+        for (group, grant) in &budget.grants {
+            if before.is_some_and(|grants| grants.get(group) == Some(grant)) {
+                continue;
+            }
+            let opened = self.groups.get(group).and_then(|record| record.round.as_ref()).map(|round| round.opened_mono);
+            let waited_ms = opened.map_or(0, |at| now.mono.ms_since(at));
+            notices.push(Notice::Granted { group: group.clone(), epoch: grant.epoch, weight: grant.weight, waited_ms });
+        }
+    }
+
+    fn group_written(&mut self, lease: GroupLease, version: Version, notices: &mut Vec<Notice>) {
+        let record = self.groups.entry(lease.key.clone()).or_default();
+        let admitted = |lease: &GroupLease| {
+            lease
+                .attempts
+                .iter()
+                .filter(|(_, e)| e.verdict == shared::admission::AttemptVerdict::Admitted)
+                .map(|(a, _)| a.clone())
+                .collect::<BTreeSet<_>>()
+        };
+        let before = record.stored.content().map(admitted).unwrap_or_default();
+        match lease.phase {
+            RoundPhase::Waiting => {
+                notices.extend(lease.wait.clone().map(|wait| Notice::RoundWaits { group: lease.key.clone(), wait }));
+            }
+            RoundPhase::Released => {
+                let members = admitted(&lease).difference(&before).count();
+                if members > 0 {
+                    notices.push(Notice::Released { group: lease.key.clone(), epoch: lease.epoch, members });
+                }
+            }
+            RoundPhase::Closed => {
+                let backup = record.round.take().and_then(|round| round.backup);
+                if let Some(receipt) = &lease.receipt {
+                    notices.push(Notice::RoundClosed(Box::new(receipt.clone())));
+                    if let Some(backup) = backup {
+                        let command = Command::AnnotateBackup {
+                            backup,
+                            group: lease.key.group.clone(),
+                            json: receipt.to_bounded_json(),
+                        };
+                        self.receipts.insert(command.target(), command);
+                    }
+                }
+            }
+        }
+        record.stored = Stored::Present(version, Some(lease));
+    }
+
+    fn reconsider_users(&mut self, claim: &ObjectKey) {
+        let users: Vec<PodKey> = self.world.pods_using_claim(claim).map(|pod| pod.key.clone()).collect();
+        for pod in users {
+            self.reconsider_label(&pod);
+        }
+    }
+
+    fn reconsider_label(&mut self, key: &PodKey) {
+        let wanted = self.world.pod(key).and_then(|pod| label_for(pod, !self.world.ebs_claims(pod).is_empty()));
+        if wanted.is_some() {
+            self.to_label.insert(key.clone());
+        } else {
+            self.to_label.remove(key);
+        }
+    }
+}
+
+/// A receipt that could not be put onto its Backup this often is given up; the group Lease and the log have it.
+const RECEIPT_TRIES_MAX: u32 = 8;
+
+fn stored<T>(observed: Observed<T>, notices: &mut Vec<Notice>) -> Stored<T> {
+    match observed.content {
+        Ok(content) => Stored::Present(observed.version, Some(content)),
+        Err(error) => {
+            notices.push(Notice::LeaseInvalid { message: error.to_string() });
+            // What another version wrote is left alone as well: overwriting it would undo that version's rounds.
+            match error {
+                LeaseError::Foreign { .. } | LeaseError::Protocol { .. } => Stored::Foreign,
+                LeaseError::Missing { .. } | LeaseError::Invalid { .. } => Stored::Present(observed.version, None),
+            }
+        }
+    }
+}
+
+/// Whether an event says less than is known already: a watch may lag behind our own writes. Versions are compared as numbers,
+/// which Kubernetes promises since 1.35 and does since ever; what is no number is taken as new.
+fn is_older<T>(version: &Version, known: &Stored<T>) -> bool {
+    let Stored::Present(known, _) = known else { return false };
+    match (version.resource.parse::<u64>(), known.resource.parse::<u64>()) {
+        (Ok(new), Ok(old)) if version.uid == known.uid => new < old,
+        _ => false,
+    }
+}
