@@ -1,2 +1,28 @@
-//! hook-agent
-fn main() {}
+//! The hook-agent: Velero's pre and post hooks of a snapshot group.
+
+mod call;
+mod cli;
+mod clock;
+mod connect;
+mod decide;
+mod failure;
+mod follow;
+mod group;
+mod help;
+mod identity;
+mod leases;
+mod lines;
+mod member;
+mod post;
+mod pre;
+mod quiesce;
+mod retry;
+mod settings;
+mod signals;
+mod small_file;
+mod start;
+mod watch_group;
+
+fn main() -> std::process::ExitCode {
+    start::start().code().into()
+}

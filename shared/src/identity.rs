@@ -21,7 +21,7 @@ pub struct IdentityError {
 pub const SHOWN_CHARS_MAX: usize = 80;
 
 /// The first [`SHOWN_CHARS_MAX`] characters of `value`, with a mark when more was there; control characters escaped.
-pub(crate) fn shorten(value: &str) -> String {
+pub fn shorten(value: &str) -> String {
     let clean: String = value.chars().take(SHOWN_CHARS_MAX).flat_map(char::escape_debug).collect();
     if value.chars().nth(SHOWN_CHARS_MAX).is_some() {
         format!("{clean}… ({} characters)", value.chars().count())

@@ -1,0 +1,112 @@
+//! What the user typed: flags and their environment variables, as text. `settings` makes sense of it.
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::help;
+
+/// The hook-agent's command line.
+#[derive(Debug, Parser)]
+#[command(
+    name = "hook-agent",
+    version,
+    about = "Velero's pre and post hooks of a snapshot group",
+    long_about = help::ABOUT,
+    after_long_help = help::after(),
+    subcommand_required = true,
+    arg_required_else_help = true,
+    disable_help_subcommand = true,
+)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Before the snapshot: registers the pod, waits until its group is released, quiesces, returns
+    #[command(long_about = help::PRE, after_long_help = help::after())]
+    Pre(PreArgs),
+    /// After the snapshot: lets go and marks the registration as done
+    #[command(long_about = help::POST, after_long_help = help::after())]
+    Post(PostArgs),
+}
+
+/// Flags of `pre`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PreArgs {
+    /// Velero's timeout of this hook, with a unit; the same text as in the annotation [default: 30s, as Velero's]
+    #[arg(long, env = "HOOK_TIMEOUT", value_name = "DURATION")]
+    pub hook_timeout: Option<String>,
+
+    /// How long to wait at most; must be below the hook timeout [default: the hook timeout less a tenth, 1s to 15s]
+    #[arg(long, env = "DEADLINE", value_name = "DURATION")]
+    pub deadline: Option<String>,
+
+    /// How long the coordinator or the API server may be silent before they count as unreachable [default: 25s]
+    #[arg(long, env = "COORDINATOR_TIMEOUT", value_name = "DURATION")]
+    pub coordinator_timeout: Option<String>,
+
+    /// At the deadline: `go` quiesces and lets the snapshot happen over budget, `fail` exits with code 10 [default: go]
+    #[arg(long, env = "ON_DEADLINE", value_name = "go|fail")]
+    pub on_deadline: Option<String>,
+
+    /// How long a quiesced pod counts against the budget when its post hook never comes [default: 10m]
+    #[arg(long, env = "HOLD_MAX", value_name = "DURATION")]
+    pub hold: Option<String>,
+
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// Flags of `post`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct PostArgs {
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// Flags of both.
+#[derive(Clone, Debug, Default, Args)]
+pub struct CommonArgs {
+    /// When nobody answers: `go` goes on and says so, `fail` exits with code 11 or 12 [default: go]
+    #[arg(long, env = "ON_UNREACHABLE", value_name = "go|fail")]
+    pub on_unreachable: Option<String>,
+
+    /// The pod's name [default: from the podinfo folder, else from the token]
+    #[arg(long, env = "POD_NAME", value_name = "NAME", help_heading = "Who am I")]
+    pub pod_name: Option<String>,
+
+    /// The pod's namespace [default: from the podinfo folder, else from the token]
+    #[arg(long, env = "POD_NAMESPACE", value_name = "NAME", help_heading = "Who am I")]
+    pub pod_namespace: Option<String>,
+
+    /// The pod's uid [default: from the podinfo folder, else from the token]
+    #[arg(long, env = "POD_UID", value_name = "UID", help_heading = "Who am I")]
+    pub pod_uid: Option<String>,
+
+    /// The pod's snapshot group [default: label velero.io/snapshot-group in the labels file, else of the Pod]
+    #[arg(long, env = "SNAPSHOT_GROUP", value_name = "GROUP", help_heading = "Who am I")]
+    pub group: Option<String>,
+
+    /// A mounted downwardAPI volume with the files name, namespace, uid, labels [default: /etc/podinfo]
+    #[arg(long, env = "PODINFO_DIR", value_name = "DIR", help_heading = "Who am I")]
+    pub podinfo_dir: Option<String>,
+
+    /// The downward API's file of the pod's labels [default: labels in the podinfo folder]
+    #[arg(long, env = "LABELS_FILE", value_name = "FILE", help_heading = "Who am I")]
+    pub labels_file: Option<String>,
+
+    /// The service account token [default: /var/run/secrets/kubernetes.io/serviceaccount/token]
+    #[arg(long, env = "TOKEN_FILE", value_name = "FILE", help_heading = "API server")]
+    pub token_file: Option<String>,
+
+    /// The API server's certificate authority [default: ca.crt beside the token]
+    #[arg(long, env = "CA_FILE", value_name = "FILE", help_heading = "API server")]
+    pub ca_file: Option<String>,
+
+    /// Use this kubeconfig instead of the pod's own access; a token file that is given too replaces its user
+    #[arg(long, env = "KUBECONFIG", value_name = "FILE", help_heading = "API server")]
+    pub kubeconfig: Option<String>,
+}

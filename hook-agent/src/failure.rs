@@ -1,0 +1,91 @@
+//! How the agent ends when it does not end well, and with which exit code.
+
+use shared::exit_code::ExitCode;
+
+use crate::connect::ConnectError;
+use crate::decide::Unreleased;
+use crate::group::GroupFailure;
+use crate::identity::IdentityFailure;
+use crate::lines;
+use crate::settings::SettingError;
+
+/// Any error, for where the cause has many types.
+pub type Cause = Box<dyn std::error::Error + Send + Sync>;
+
+/// Why the agent ends with an exit code other than 0.
+#[derive(Debug, thiserror::Error)]
+pub enum Failure {
+    /// A flag or variable cannot be used.
+    #[error(transparent)]
+    Setting(#[from] SettingError),
+    /// The kubeconfig cannot be used.
+    #[error(transparent)]
+    Kubeconfig(ConnectError),
+    /// It cannot be told which pod this is.
+    #[error(transparent)]
+    Identity(#[from] IdentityFailure),
+    /// It cannot be told which group the pod is in.
+    #[error(transparent)]
+    Group(#[from] GroupFailure),
+    /// The wait ended without a release, and the policy is to fail.
+    #[error("fails: {}", said(*why))]
+    Unreleased {
+        /// How the wait ended.
+        why: Unreleased,
+        /// What was seen last, where there is something to see.
+        #[source]
+        cause: Option<Cause>,
+    },
+    /// Somebody else ended the attempt.
+    #[error("this attempt was ended while it waited: {0}")]
+    Ended(String),
+    /// A signal came.
+    #[error("{signal} came: {done}")]
+    Withdrawn {
+        /// Which one.
+        signal: &'static str,
+        /// What became of the registration.
+        done: &'static str,
+    },
+    /// The system refused something that always works.
+    #[error("a defect of the agent, or of this system: {what}")]
+    Internal {
+        /// What was tried.
+        what: &'static str,
+        /// What came of it.
+        #[source]
+        cause: Cause,
+    },
+}
+
+impl Failure {
+    /// The exit code that Velero shows.
+    pub fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Setting(_) | Self::Kubeconfig(_) => ExitCode::Usage,
+            Self::Identity(_) => ExitCode::Identity,
+            Self::Group(_) => ExitCode::Group,
+            Self::Unreleased { why: Unreleased::Deadline, .. } => ExitCode::Deadline,
+            Self::Unreleased { why: Unreleased::Unreachable, .. } => ExitCode::Unreachable,
+            Self::Unreleased { why: Unreleased::Refused, .. } => ExitCode::Refused,
+            Self::Ended(_) => ExitCode::Ended,
+            Self::Withdrawn { .. } => ExitCode::Withdrawn,
+            Self::Internal { .. } => ExitCode::Internal,
+        }
+    }
+
+    /// The whole story in one line, with the exit code and what to do about it.
+    pub fn line(&self) -> String {
+        let code = self.exit_code();
+        format!("{} [exit code {}: {}]", lines::chain(self), code.code(), code.meaning())
+    }
+}
+
+/// How a wait without a release ended, in words.
+pub fn said(why: Unreleased) -> &'static str {
+    match why {
+        Unreleased::Deadline => "not released before the deadline",
+        Unreleased::Unreachable => "nobody answered",
+        Unreleased::Refused => "the API server refused",
+    }
+}

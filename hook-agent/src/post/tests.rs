@@ -1,0 +1,83 @@
+//! What `post` makes of a Lease that it finds when it tries again.
+
+use shared::identity::{AttemptId, Namespace, Nonce, PodName, PodUid};
+
+use super::*;
+
+const START: WallTime = WallTime::EPOCH;
+
+fn ending() -> Ending {
+    let client = unused_client();
+    Ending {
+        leases: Leases::new(client, Namespace::new("prod").unwrap()),
+        name: member_lease(&PodName::new("db-0").unwrap()).unwrap(),
+        thawed_at: START.plus_ms(60_000),
+        tried: true,
+    }
+}
+
+/// A client whose address is never used here.
+fn unused_client() -> kube::Client {
+    kube::Client::try_from(kube::Config::new("http://127.0.0.1:9".parse().unwrap())).unwrap()
+}
+
+fn lease(phase: MemberPhase, registered_ms: i64, thawed_ms: Option<i64>) -> Lease {
+    let at = START.plus_ms(registered_ms);
+    MemberLease {
+        namespace: Namespace::new("prod").unwrap(),
+        pod: PodName::new("db-0").unwrap(),
+        group: GroupId::new("db").unwrap(),
+        attempt: AttemptId { pod_uid: PodUid::new("u-1").unwrap(), nonce: Nonce::from_bits(1) },
+        phase,
+        registered_at: at,
+        renewed_at: at,
+        lease_duration_s: 30,
+        deadline: at,
+        admission: None,
+        epoch: None,
+        quiesced_at: (phase == MemberPhase::Quiesced).then_some(at),
+        thawed_at: thawed_ms.map(|ms| START.plus_ms(ms)),
+        failure: None,
+        agent_version: "1".to_owned(),
+    }
+    .encode()
+    .unwrap()
+}
+
+#[track_caller]
+fn check(lease: &Lease, expected: Option<&Ended>) {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let seen = runtime.block_on(async { ending().look(lease) });
+    assert_eq!(seen.as_ref(), expected);
+}
+
+#[test]
+fn an_older_registration_is_ended() {
+    check(&lease(MemberPhase::Quiesced, 10_000, None), None);
+    check(&lease(MemberPhase::Waiting, 60_000, None), None);
+    // Done by an earlier post: this one says so again, with its own time.
+    check(&lease(MemberPhase::Done, 10_000, Some(20_000)), None);
+    // Nonsense is ended too: it is this pod's name.
+    check(&Lease::default(), None);
+}
+
+#[test]
+fn a_newer_registration_is_left_alone() {
+    check(&lease(MemberPhase::Waiting, 60_001, None), Some(&Ended::LeftToNewer));
+    check(&lease(MemberPhase::Quiesced, 99_000, None), Some(&Ended::LeftToNewer));
+}
+
+#[test]
+fn an_earlier_try_that_worked_is_recognised() {
+    let group = Some(GroupId::new("db").unwrap());
+    check(&lease(MemberPhase::Done, 10_000, Some(60_000)), Some(&Ended::Done { quiesced: false, group }));
+}
+
+#[test]
+fn a_retry_carries_the_version_that_it_saw() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let ending = runtime.block_on(async { ending() });
+    assert!(ending.patch(None)["metadata"].get("resourceVersion").is_none());
+    assert_eq!(ending.patch(Some("7"))["metadata"]["resourceVersion"], "7");
+    assert_eq!(ending.patch(None)["metadata"]["annotations"][annotations::PHASE], "done");
+}
