@@ -185,6 +185,12 @@ impl ApiServer {
             if let Some(status) = status {
                 base["status"] = status;
             }
+            // Marks of deletion are kept as well: a test may need an object that is on its way out.
+            for field in ["deletionTimestamp", "deletionGracePeriodSeconds"] {
+                if !fresh["metadata"][field].is_null() {
+                    base["metadata"][field] = fresh["metadata"][field].clone();
+                }
+            }
             for field in ["uid", "creationTimestamp"] {
                 let kept = live.map_or(&fresh["metadata"][field], |l| &l.value["metadata"][field]);
                 if kept.is_string() {

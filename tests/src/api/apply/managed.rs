@@ -74,6 +74,17 @@ impl Managed {
         )
     }
 
+    /// The entries that an update starts from: those it brings along, else those there are. One empty entry means that all are given up
+    /// (`isResetManagedFields`).
+    pub fn kept(old: &Value, new: &Value) -> Self {
+        match new["metadata"]["managedFields"].as_array().map(Vec::as_slice) {
+            _ if old.is_null() => Self::default(),
+            Some([entry]) if entry.as_object().is_some_and(serde_json::Map::is_empty) => Self::default(),
+            Some([_, ..]) => Self::of(new),
+            _ => Self::of(old),
+        }
+    }
+
     /// Writes the entries into an object; none at all removes the field.
     pub fn write(&self, object: &mut Value) {
         let entries: Vec<Value> = self.0.iter().map(Entry::to_json).collect();

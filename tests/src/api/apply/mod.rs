@@ -13,7 +13,7 @@ use serde_json::Value;
 
 pub use field_set::FieldSet;
 pub use managed::{Managed, Manager, Operation};
-pub use shape::Place;
+pub use shape::{Place, Relation};
 
 use super::kinds::Kind;
 use super::status::ApiError;
@@ -21,7 +21,7 @@ use super::status::ApiError;
 /// Ownership after a write that is not an apply: the manager gets what it changed. `old` is `Null` for a new object.
 pub fn track_update(kind: &Kind, manager: &Manager, old: &Value, new: &mut Value, now: &str) {
     let place = Place::root(kind.origin);
-    let mut owned = Managed::of(if old.is_null() { &Value::Null } else { old });
+    let mut owned = Managed::kept(old, new);
     let difference = if old.is_null() {
         walk::Difference { changed: walk::fields_of(place, new), removed: FieldSet::default() }
     } else {

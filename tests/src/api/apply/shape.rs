@@ -108,23 +108,33 @@ impl<'a> Place<'a> {
 
     /// How the map or list that is here merges.
     pub fn relation(self, value: &Value) -> Relation {
-        let built_in = self.origin == Origin::BuiltIn;
-        if value.is_array() {
-            if self.is_metadata("ownerReferences") {
-                return Relation::Keyed(&["uid"]);
-            }
-            if self.is_metadata("finalizers") {
-                return Relation::Set;
-            }
-            let rule = |(p, f, _): &&(&str, &str, Relation)| {
-                built_in && *f == self.field && (p.is_empty() || *p == self.parent)
-            };
-            return LISTS.iter().find(rule).map_or(Relation::Atomic, |(_, _, relation)| *relation);
+        if value.is_array() { self.list() } else { self.map() }
+    }
+
+    /// How a list merges that is here.
+    pub fn list(self) -> Relation {
+        if self.is_metadata("ownerReferences") {
+            return Relation::Keyed(&["uid"]);
         }
-        let reference = built_in
-            && (ATOMIC_MAPS.contains(&self.field) || (self.field == "imagePullSecrets" && self.parent == "spec"));
+        if self.is_metadata("finalizers") {
+            return Relation::Set;
+        }
+        let built_in = self.origin == Origin::BuiltIn;
+        let rule =
+            |(p, f, _): &&(&str, &str, Relation)| built_in && *f == self.field && (p.is_empty() || *p == self.parent);
+        LISTS.iter().find(rule).map_or(Relation::Atomic, |(_, _, relation)| *relation)
+    }
+
+    fn map(self) -> Relation {
+        let built_in = self.origin == Origin::BuiltIn;
+        let reference =
+            ATOMIC_MAPS.contains(&self.field) || (self.field == "imagePullSecrets" && self.parent == "spec");
         // An owner reference is one thing: two of them do not mix.
-        if reference || self.is_metadata("ownerReferences") { Relation::Atomic } else { Relation::Granular }
+        if (built_in && reference) || self.is_metadata("ownerReferences") {
+            Relation::Atomic
+        } else {
+            Relation::Granular
+        }
     }
 }
 

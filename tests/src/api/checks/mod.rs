@@ -2,6 +2,7 @@
 
 mod lease;
 mod metadata;
+mod types;
 mod words;
 
 use serde_json::Value;
@@ -9,11 +10,53 @@ use serde_json::Value;
 use super::kinds::Kind;
 use super::status::{ApiError, Violation};
 
-/// Refuses what the decoder of the kind's type would refuse (400), before anything else is looked at.
-pub fn decode(kind: &Kind, object: &Value) -> Result<(), ApiError> {
-    match (kind.group, kind.kind) {
-        ("coordination.k8s.io", "Lease") => lease::decode(object),
-        _ => Ok(()),
+/// What to do about fields that the kind does not have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unknown {
+    /// Drop them, as the real server does without a word (`fieldValidation=Ignore`) or with a warning (`Warn`, its default).
+    Drop,
+    /// Refuse them (`fieldValidation=Strict`).
+    Refuse,
+}
+
+/// 400 for an object that cannot be read as its kind.
+pub fn cannot_be_handled(kind: &Kind, why: &str) -> ApiError {
+    let Kind { kind, version, .. } = kind;
+    ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
+}
+
+/// The object as its kind's type knows it; refuses wrong types (400), and unknown fields if asked to.
+pub fn decode(kind: &Kind, object: &Value, unknown: Unknown) -> Result<Value, ApiError> {
+    if (kind.group, kind.kind) == ("coordination.k8s.io", "Lease") {
+        lease::decode(object).map_err(|why| cannot_be_handled(kind, &why))?;
+    }
+    let typed = types::typed(kind, object).map_err(|why| cannot_be_handled(kind, &format!("json: {why}")))?;
+    if unknown == Unknown::Refuse {
+        let lost: Vec<String> =
+            types::unknown_fields(object, &typed).iter().map(|f| format!("unknown field \"{f}\"")).collect();
+        if !lost.is_empty() {
+            return Err(cannot_be_handled(kind, &format!("strict decoding error: {}", lost.join(", "))));
+        }
+    }
+    Ok(typed)
+}
+
+/// Refuses what an apply sets and the kind does not have. The applied object itself stays as it is: reading it into its type would make it
+/// apply empty values of required fields that it leaves to others.
+pub fn decode_applied(kind: &Kind, object: &Value) -> Result<(), ApiError> {
+    let typed = decode(kind, object, Unknown::Drop)?;
+    match types::unknown_fields(object, &typed).as_slice() {
+        [] => Ok(()),
+        [first, ..] => {
+            let metadata = &object["metadata"];
+            let text = |field: &str| metadata[field].as_str().unwrap_or_default();
+            let who = format!("{}/{}; {}, Kind={}", text("namespace"), text("name"), kind.api_version(), kind.kind);
+            Err(ApiError::new(
+                500,
+                "",
+                format!("failed to create typed patch object ({who}): .{first}: field not declared in schema"),
+            ))
+        }
     }
 }
 

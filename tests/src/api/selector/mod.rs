@@ -36,6 +36,11 @@ impl Selection {
         Ok(Self { scope, labels, fields })
     }
 
+    /// Whether there is a label or field selector at all.
+    pub fn selects(&self) -> bool {
+        self.labels != LabelSelector::default() || self.fields != FieldSelector::default()
+    }
+
     /// Whether an object that is in the scope is selected.
     pub fn chooses(&self, object: &Value) -> bool {
         self.labels.matches(object) && self.fields.matches(object)

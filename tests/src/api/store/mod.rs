@@ -13,7 +13,7 @@ use serde_json::Value;
 use tokio::sync::mpsc;
 
 pub use object::{Change, Event, Key, Revision, Stored, line, meta_str};
-pub use owners::Upset;
+pub use owners::Place;
 pub use shard::{Scope, Shard};
 
 use super::kinds::{self, KindId};
@@ -85,9 +85,14 @@ impl State {
         self.revision
     }
 
-    /// Whether any object has this uid.
-    pub fn uid_exists(&self, uid: &str) -> bool {
-        self.owners.exists(uid)
+    /// Where the object with this uid is.
+    pub fn by_uid(&self, uid: &str) -> Option<&Place> {
+        self.owners.place(uid)
+    }
+
+    /// Which objects name this uid as an owner.
+    pub fn dependents(&self, uid: &str) -> Vec<Place> {
+        self.owners.dependents(uid)
     }
 
     fn commit(&mut self, kind: KindId, key: Key, outcome: Outcome) -> Result<Written, ApiError> {
@@ -123,17 +128,23 @@ impl State {
 
 /// Whether a write would change nothing but bookkeeping (the real server then writes nothing and keeps the resourceVersion).
 fn same(now: &Value, next: &Value) -> bool {
-    let strip = |v: &Value| {
-        let mut v = v.clone();
-        if let Some(meta) = v["metadata"].as_object_mut() {
-            meta.remove("resourceVersion");
-            if let Some(entries) = meta.get_mut("managedFields").and_then(Value::as_array_mut) {
-                entries.iter_mut().filter_map(Value::as_object_mut).for_each(|e| drop(e.remove("time")));
-            }
-        }
-        v
-    };
-    strip(now) == strip(next)
+    alike(now, next, "metadata", |now, next| alike(now, next, "resourceVersion", |_, _| true))
+        && untimed(now) == untimed(next)
+}
+
+/// Whether two maps agree, apart from one field, which `judge` compares. `managedFields` are left to [`untimed`].
+fn alike(a: &Value, b: &Value, field: &str, judge: impl Fn(&Value, &Value) -> bool) -> bool {
+    let (Value::Object(a), Value::Object(b)) = (a, b) else { return a == b };
+    let counted = |(k, v): &(&String, &Value)| *k != field && *k != "managedFields" && !v.is_null();
+    let null = Value::Null;
+    a.iter().filter(counted).eq(b.iter().filter(counted))
+        && judge(a.get(field).unwrap_or(&null), b.get(field).unwrap_or(&null))
+}
+
+/// The entries of `managedFields` without their times.
+fn untimed(object: &Value) -> Vec<Vec<(&String, &Value)>> {
+    let entries = object["metadata"]["managedFields"].as_array().into_iter().flatten();
+    entries.map(|e| e.as_object().into_iter().flatten().filter(|(k, _)| *k != "time").collect()).collect()
 }
 
 /// The store; shared by all connections.
@@ -144,7 +155,7 @@ pub struct Store {
 
 impl Store {
     /// An empty store that keeps at most so many events of each kind.
-    pub fn new(history_events_max: usize) -> (Self, mpsc::UnboundedReceiver<Upset>) {
+    pub fn new(history_events_max: usize) -> (Self, mpsc::UnboundedReceiver<Place>) {
         let (owners, upsets) = owners::Owners::new();
         let shards = kinds::all().map(|_| Shard::default()).collect();
         let state = State { revision: 1, shards, owners, history_events_max };

@@ -1,28 +1,28 @@
 //! Who owns whom? The index that garbage collection reads, kept by every write.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value;
 use tokio::sync::mpsc;
 
 use super::object::{Change, Event, Key};
-use crate::api::kinds::KindId;
+use crate::api::kinds::{self, KindId};
 
-/// An object that the garbage collector has to look at.
+/// Where an object is in the whole store.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Upset {
+pub struct Place {
     /// Its kind.
     pub kind: KindId,
-    /// Where it is.
+    /// Where it is within the kind.
     pub key: Key,
 }
 
-/// Uids of all objects, and who names them as owner.
+/// Places of all objects by uid, and who names them as owner.
 #[derive(Debug)]
 pub(super) struct Owners {
-    uids: HashSet<String>,
-    dependents: HashMap<String, BTreeSet<Upset>>,
-    upsets: mpsc::UnboundedSender<Upset>,
+    places: HashMap<String, Place>,
+    dependents: HashMap<String, BTreeSet<Place>>,
+    upset: mpsc::UnboundedSender<Place>,
 }
 
 /// The uids in an object's owner references.
@@ -31,49 +31,69 @@ fn owner_uids(object: &Value) -> impl Iterator<Item = &str> {
 }
 
 impl Owners {
-    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Upset>) {
-        let (upsets, rx) = mpsc::unbounded_channel();
-        (Self { uids: HashSet::new(), dependents: HashMap::new(), upsets }, rx)
+    /// An empty index, and the objects that a collector has to look at because of some write.
+    pub(super) fn new() -> (Self, mpsc::UnboundedReceiver<Place>) {
+        let (upset, rx) = mpsc::unbounded_channel();
+        (Self { places: HashMap::new(), dependents: HashMap::new(), upset }, rx)
     }
 
-    pub(super) fn exists(&self, uid: &str) -> bool {
-        self.uids.contains(uid)
+    pub(super) fn place(&self, uid: &str) -> Option<&Place> {
+        self.places.get(uid)
+    }
+
+    pub(super) fn dependents(&self, uid: &str) -> Vec<Place> {
+        self.dependents.get(uid).into_iter().flatten().cloned().collect()
     }
 
     /// Takes note of an event: keeps the index, and reports whoever may have become garbage by it.
     pub(super) fn note(&mut self, kind: KindId, event: &Event) {
-        let this = Upset { kind, key: event.key.clone() };
-        if let Some(before) = &event.before {
-            for uid in owner_uids(&before.value) {
-                if let Some(set) = self.dependents.get_mut(uid) {
-                    set.remove(&this);
-                    if set.is_empty() {
-                        self.dependents.remove(uid);
-                    }
+        let this = Place { kind, key: event.key.clone() };
+        for uid in event.before.iter().flat_map(|before| owner_uids(&before.value)) {
+            if let Some(set) = self.dependents.get_mut(uid) {
+                set.remove(&this);
+                if set.is_empty() {
+                    self.dependents.remove(uid);
                 }
             }
         }
-        let object = &event.object;
         if event.change == Change::Deleted {
-            self.uids.remove(object.uid());
-            for dependent in self.dependents.get(object.uid()).into_iter().flatten() {
-                self.report(dependent.clone());
-            }
+            self.note_deleted(event);
         } else {
-            self.uids.insert(object.uid().to_owned());
-            let mut owned = false;
-            for uid in owner_uids(&object.value) {
-                owned |= !self.uids.contains(uid);
-                self.dependents.entry(uid.to_owned()).or_default().insert(this.clone());
-            }
-            if owned || object.value["metadata"]["deletionTimestamp"].is_string() {
-                self.report(this);
-            }
+            self.note_stored(this, event);
         }
     }
 
-    fn report(&self, upset: Upset) {
+    fn note_deleted(&mut self, event: &Event) {
+        let object = &event.object;
+        self.places.remove(object.uid());
+        for dependent in self.dependents(object.uid()) {
+            self.report(dependent);
+        }
+        // An owner, or the Namespace, may be waiting for this one to go.
+        let owners: Vec<Place> = owner_uids(&object.value).filter_map(|uid| self.places.get(uid).cloned()).collect();
+        for owner in owners {
+            self.report(owner);
+        }
+        if let Some(kind) = kinds::by_type("v1", "Namespace").filter(|_| !event.key.namespace.is_empty()) {
+            self.report(Place { kind, key: Key::new("", &event.key.namespace) });
+        }
+    }
+
+    fn note_stored(&mut self, this: Place, event: &Event) {
+        let object = &event.object;
+        self.places.insert(object.uid().to_owned(), this.clone());
+        let mut ownerless = false;
+        for uid in owner_uids(&object.value) {
+            ownerless |= !self.places.contains_key(uid);
+            self.dependents.entry(uid.to_owned()).or_default().insert(this.clone());
+        }
+        if ownerless || object.value["metadata"]["deletionTimestamp"].is_string() {
+            self.report(this);
+        }
+    }
+
+    fn report(&self, upset: Place) {
         // Nobody collects when the collector is switched off: then there is nothing to do about garbage.
-        drop(self.upsets.send(upset));
+        drop(self.upset.send(upset));
     }
 }

@@ -101,6 +101,9 @@ impl Shard {
     /// Objects in the scope as they were at a revision; `None` when that is forgotten.
     pub(super) fn list_at(&self, revision: Revision, scope: &Scope) -> Option<Vec<Arc<Stored>>> {
         let undo = self.since(revision, scope)?;
+        if undo.is_empty() {
+            return Some(self.list(scope));
+        }
         let mut objects: BTreeMap<Key, Arc<Stored>> =
             self.list(scope).into_iter().map(|o| (Key::of(&o.value), o)).collect();
         for event in undo.iter().rev() {

@@ -51,7 +51,6 @@ pub fn fresh(call: &Call<'_>, state: &State, live: Option<&Arc<Stored>>, mut obj
     let kind = call.kind();
     namespace_takes_it(kind, state, &object)?;
     begin(kind, &mut object);
-    checks::decode(kind, &object)?;
     checks::validate(kind, &object)?;
     if live.is_some() {
         return Err(ApiError::already_exists(kind, object["metadata"]["name"].as_str().unwrap_or_default()));

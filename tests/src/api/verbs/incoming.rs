@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::Call;
 use crate::api::apply::{Manager, Operation};
+use crate::api::checks::{self, Unknown};
 use crate::api::kinds::Kind;
 use crate::api::status::ApiError;
 
@@ -21,14 +22,27 @@ pub fn parse(body: &[u8], kind: &Kind) -> Result<Value, ApiError> {
 pub fn object(call: &Call<'_>) -> Result<Value, ApiError> {
     let kind = call.kind();
     if !matches!(essence(call.content_type), "application/json" | "") {
-        if essence(call.content_type) == "application/yaml" {
-            return Err(ApiError::not_implemented("a YAML body; send JSON"));
+        let known = ["application/yaml", "application/vnd.kubernetes.protobuf", "application/cbor"];
+        if let Some(format) = known.iter().find(|format| **format == essence(call.content_type)) {
+            return Err(ApiError::not_implemented(&format!(
+                "read a body of type {format}; send JSON (kubectl create -f does)"
+            )));
         }
         return Err(ApiError::unsupported_media_type(
             "application/json, application/yaml, application/vnd.kubernetes.protobuf",
         ));
     }
-    fit(call, parse(call.body, kind)?)
+    whole(call, parse(call.body, kind)?)
+}
+
+/// A whole object that fits the path, as its type knows it.
+pub fn whole(call: &Call<'_>, object: Value) -> Result<Value, ApiError> {
+    checks::decode(call.kind(), &fit(call, object)?, unknown(call))
+}
+
+/// Whether fields that the kind does not have are refused.
+fn unknown(call: &Call<'_>) -> Unknown {
+    if call.request.query.get("fieldValidation") == Some("Strict") { Unknown::Refuse } else { Unknown::Drop }
 }
 
 /// Makes an object fit the path, or refuses it.
@@ -46,7 +60,7 @@ pub fn fit(call: &Call<'_>, mut object: Value) -> Result<Value, ApiError> {
         *metadata = Value::Object(Map::new());
     }
     let Some(metadata) = metadata.as_object_mut() else {
-        return Err(cannot_be_handled(
+        return Err(checks::cannot_be_handled(
             kind,
             "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta",
         ));
@@ -94,7 +108,7 @@ fn typed(map: &mut Map<String, Value>, kind: &Kind) -> Result<(), ApiError> {
 /// Refuses metadata of wrong types as Go's decoder does.
 fn metadata_types(metadata: &Map<String, Value>, kind: &Kind) -> Result<(), ApiError> {
     let wrong = |field: &str, of: &str| {
-        cannot_be_handled(
+        checks::cannot_be_handled(
             kind,
             &format!("json: cannot unmarshal into Go struct field ObjectMeta.metadata.{field} of type {of}"),
         )
@@ -119,12 +133,6 @@ fn metadata_types(metadata: &Map<String, Value>, kind: &Kind) -> Result<(), ApiE
         }
     }
     Ok(())
-}
-
-/// 400 for a body whose fields have wrong types.
-pub fn cannot_be_handled(kind: &Kind, why: &str) -> ApiError {
-    let Kind { kind, version, .. } = kind;
-    ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
 }
 
 /// A content type without its parameters.

@@ -9,7 +9,7 @@ use super::{Call, Reply};
 use crate::api::kinds::Kind;
 use crate::api::selector::Selection;
 use crate::api::status::ApiError;
-use crate::api::store::{Revision, Stored};
+use crate::api::store::{Key, Revision, Scope, Stored};
 
 /// Answers with one object.
 pub fn get(call: &Call<'_>) -> Result<Reply, ApiError> {
@@ -21,35 +21,109 @@ pub fn get(call: &Call<'_>) -> Result<Reply, ApiError> {
     Ok(Reply::ok(found.json()))
 }
 
-/// Answers with a collection.
+/// Answers with a collection, or a page of it.
 pub fn list(call: &Call<'_>) -> Result<Reply, ApiError> {
     let query = &call.request.query;
     let selection = Selection::of(call.request)?;
-    let (mut objects, mut revision) = call.core.store.list(call.request.kind, &selection.scope);
-    if call.stale_by > 0 {
-        revision = revision.saturating_sub(call.stale_by);
-        let then = call.core.store.list_at(call.request.kind, &selection.scope, revision);
-        objects =
-            then.ok_or_else(|| ApiError::expired("the history does not reach back as far as this stale list should"))?;
-    }
-    not_from_the_future(call, revision)?;
-    let chosen: Vec<Arc<Stored>> = objects.into_iter().filter(|o| selection.chooses(&o.value)).collect();
-    let limit = match query.get("limit") {
-        None => 0,
-        Some(text) => text
-            .parse::<usize>()
-            .map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))?,
+    let limit = number(query.get("limit"))?;
+    let page = query.get("continue").map(Page::parse).transpose()?;
+    let exact = exact_revision(call, page.is_some())?;
+    let (objects, newest) = call.core.store.list(call.request.kind, &selection.scope);
+    not_from_the_future(call, newest)?;
+    let stale = (call.stale_by > 0).then(|| newest.saturating_sub(call.stale_by));
+    let then = page.as_ref().map(|p| p.revision).or(exact).or(stale);
+    let objects = match then {
+        Some(revision) => at(call, &selection.scope, revision, page.is_some())?,
+        None => objects,
     };
-    let _ = limit;
-    Ok(Reply::ok(render(call.kind(), &chosen, revision, None)))
+    let after = |o: &Arc<Stored>| page.as_ref().is_none_or(|p| Key::of(&o.value) > p.last);
+    let mut chosen: Vec<Arc<Stored>> =
+        objects.into_iter().filter(after).filter(|o| selection.chooses(&o.value)).collect();
+    let revision = then.unwrap_or(newest);
+    if limit == 0 || chosen.len() <= limit {
+        return Ok(Reply::ok(render(call.kind(), &chosen, revision, None)));
+    }
+    let remaining = chosen.len() - limit;
+    chosen.truncate(limit);
+    let token = chosen.last().map(|last| Page { revision, last: Key::of(&last.value) }.to_string()).unwrap_or_default();
+    // Behind a selector the real server does not know how many there are.
+    let remaining = (!selection.selects()).then_some(remaining);
+    Ok(Reply::ok(render(call.kind(), &chosen, revision, Some((&token, remaining)))))
+}
+
+fn number(text: Option<&str>) -> Result<usize, ApiError> {
+    let Some(text) = text else { return Ok(0) };
+    text.parse().map_err(|_| ApiError::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax")))
+}
+
+/// The objects as of a revision.
+fn at(call: &Call<'_>, scope: &Scope, revision: Revision, paging: bool) -> Result<Vec<Arc<Stored>>, ApiError> {
+    let forgotten = || {
+        ApiError::expired(if paging {
+            "The provided continue parameter is too old to display a consistent list result. You must start a new list without the continue parameter."
+        } else {
+            "The resourceVersion for the provided list is too old."
+        })
+    };
+    call.core.store.list_at(call.request.kind, scope, revision).ok_or_else(forgotten)
+}
+
+/// The revision that `resourceVersionMatch=Exact` asks for.
+fn exact_revision(call: &Call<'_>, paging: bool) -> Result<Option<Revision>, ApiError> {
+    let query = &call.request.query;
+    let invalid = |why: &str| {
+        let text = format!("resourceVersionMatch: Forbidden: {why}");
+        let cause = json!({"reason": "FieldValueForbidden", "message": format!("Forbidden: {why}"), "field": "resourceVersionMatch"});
+        let mut error = ApiError::new(422, "Invalid", format!("ListOptions.meta.k8s.io \"\" is invalid: {text}"));
+        error.details = Some(json!({"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]}));
+        error
+    };
+    let version = query.get("resourceVersion");
+    match query.get("resourceVersionMatch") {
+        Some(_) if paging => Err(invalid("resourceVersionMatch is forbidden when continue is provided")),
+        Some(_) if version.is_none() => {
+            Err(invalid("resourceVersionMatch is forbidden unless resourceVersion is provided"))
+        }
+        Some("Exact") if version == Some("0") => {
+            Err(invalid("resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""))
+        }
+        Some("Exact") => asked_revision(call),
+        _ => Ok(None),
+    }
+}
+
+/// Where a page ended: what a continue token says. It is opaque to clients; here it needs no memory in the server.
+struct Page {
+    revision: Revision,
+    last: Key,
+}
+
+impl Page {
+    fn parse(token: &str) -> Result<Self, ApiError> {
+        let parsed = || {
+            let (revision, key) = token.split_once(':')?;
+            let (namespace, name) = key.split_once('/')?;
+            Some(Self { revision: revision.parse().ok()?, last: Key::new(namespace, name) })
+        };
+        parsed().ok_or_else(|| ApiError::bad_request("invalid continue token: continue key is not valid"))
+    }
+}
+
+impl std::fmt::Display for Page {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { revision, last: Key { namespace, name } } = self;
+        write!(f, "{revision}:{namespace}/{name}")
+    }
 }
 
 /// A list object out of its items' bytes.
-pub fn render(kind: &Kind, items: &[Arc<Stored>], revision: Revision, more: Option<(&str, usize)>) -> Bytes {
+pub fn render(kind: &Kind, items: &[Arc<Stored>], revision: Revision, more: Option<(&str, Option<usize>)>) -> Bytes {
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if let Some((token, remaining)) = more {
         metadata["continue"] = token.into();
-        metadata["remainingItemCount"] = remaining.into();
+        if let Some(remaining) = remaining {
+            metadata["remainingItemCount"] = remaining.into();
+        }
     }
     let head = json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(), "metadata": metadata})
         .to_string();

@@ -21,6 +21,7 @@ use super::store::Written;
 
 pub use create::begin;
 pub use delete::{Options as DeleteOptions, remove};
+pub use settle::outcome;
 pub use stamp::random_uid;
 pub use watch::Feed;
 

@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::{Call, Reply, create, incoming, settle, stamp};
-use crate::api::apply::{self, Manager, Operation};
+use crate::api::apply::{self, Manager, Operation, Place};
+use crate::api::checks::{self, Unknown};
 use crate::api::kinds::Origin;
-use crate::api::patching::{json_patch, merge};
+use crate::api::patching::{json_patch, merge, strategic};
 use crate::api::status::{ApiError, Violation};
 use crate::api::store::{Change, Outcome};
 
@@ -19,7 +20,7 @@ pub fn patch(call: &Call<'_>) -> Result<Reply, ApiError> {
         }),
         "application/json-patch+json" => change(call, json_patch::apply),
         "application/strategic-merge-patch+json" if call.kind().origin == Origin::BuiltIn => {
-            Err(ApiError::not_implemented("strategic merge patch"))
+            change(call, |live, patch| strategic::apply(Place::root(Origin::BuiltIn), live, patch))
         }
         "application/apply-patch+yaml" => apply_patch(call),
         _ => {
@@ -37,7 +38,7 @@ fn change(call: &Call<'_>, make: impl Fn(&Value, &Value) -> Result<Value, ApiErr
     let manager = incoming::manager(call, Operation::Update);
     let written = call.core.store.write(call.request.kind, &call.request.key(), |_, live| {
         let live = live.ok_or_else(|| ApiError::not_found(kind, &call.request.name))?;
-        let next = incoming::fit(call, make(&live.value, &patch)?)?;
+        let next = incoming::whole(call, make(&live.value, &patch)?)?;
         if next["metadata"]["uid"] != live.value["metadata"]["uid"] {
             let violation = Violation::invalid("metadata.uid", &next["metadata"]["uid"], "field is immutable");
             return Err(ApiError::invalid(kind, &call.request.name, &[violation]));
@@ -78,6 +79,7 @@ fn apply_patch(call: &Call<'_>) -> Result<Reply, ApiError> {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
     let config = incoming::fit(call, config)?;
+    checks::decode_applied(kind, &config)?;
     let written = call.core.store.write(call.request.kind, &call.request.key(), |state, live| {
         let now = stamp::now_s();
         let Some(live) = live else {
@@ -88,13 +90,15 @@ fn apply_patch(call: &Call<'_>) -> Result<Reply, ApiError> {
                 return Err(ApiError::outdated(kind, &call.request.name));
             }
             let applied = apply::apply(kind, &manager, &Value::Null, &config, force, &now)?;
-            let mut object = create::fresh(call, state, None, applied.object.clone())?;
+            let whole = checks::decode(kind, &applied.object, Unknown::Drop)?;
+            let mut object = create::fresh(call, state, None, whole)?;
             applied.finish(kind, &mut object, &now);
             return Ok(if call.is_dry_run() { Outcome::Pretend(object) } else { Outcome::Put(object) });
         };
         settle::preconditions(kind, &live.value, &config)?;
         let applied = apply::apply(kind, &manager, &live.value, &config, force, &now)?;
-        let mut settled = settle::settle(kind, &call.request.subresource, &live.value, &applied.object)?;
+        let whole = checks::decode(kind, &applied.object, Unknown::Drop)?;
+        let mut settled = settle::settle(kind, &call.request.subresource, &live.value, &whole)?;
         applied.finish(kind, &mut settled, &now);
         Ok(settle::outcome(kind, settled, call.is_dry_run()))
     })?;

@@ -60,7 +60,6 @@ pub fn settle(kind: &Kind, subresource: &str, live: &Value, next: &Value) -> Res
     if kind.generation && spec_changed(kind, live, &out) {
         out["metadata"]["generation"] = (live["metadata"]["generation"].as_i64().unwrap_or(0) + 1).into();
     }
-    checks::decode(kind, &out)?;
     no_new_finalizers(kind, live, &out)?;
     checks::validate(kind, &out)?;
     Ok(out)
