@@ -1,0 +1,151 @@
+//! In which order are a workload's objects sent?
+
+use futures::stream::{self, StreamExt, TryStreamExt};
+use jiff::Timestamp;
+use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
+use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::{Api, Client};
+use serde_json::{Value, json};
+
+use super::objects::{self, PodPlan};
+use super::workload::{Made, MadePod, Owner, Workload};
+use super::{DRIVER, STORAGE_CLASS};
+use crate::velero::backup::VELERO_NAMESPACE;
+use crate::velero::object_name::ObjectName;
+
+/// Pods made at once: enough to hide the round trips, few enough for two cores.
+const PODS_AT_ONCE: usize = 8;
+
+/// Why an object could not be made.
+#[derive(Debug, thiserror::Error)]
+#[error("{kind} {name} cannot be created or given its status")]
+pub struct ClusterError {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// What the API server said.
+    #[source]
+    pub source: kube::Error,
+}
+
+/// Makes what every cluster has: Velero's namespace, the storage class, the snapshot class. What is there already stays.
+/// A server without the snapshot kinds is left without the class.
+pub async fn prepare(client: &Client) -> Result<(), ClusterError> {
+    ensure_namespace(client, VELERO_NAMESPACE).await?;
+    ensure(
+        client,
+        json!({"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": STORAGE_CLASS},
+        "provisioner": DRIVER, "volumeBindingMode": "WaitForFirstConsumer"}),
+    )
+    .await?;
+    let class = json!({"apiVersion": "snapshot.storage.k8s.io/v1", "kind": "VolumeSnapshotClass",
+        "metadata": {"name": STORAGE_CLASS, "labels": {"velero.io/csi-volumesnapshot-class": "true"}},
+        "driver": DRIVER, "deletionPolicy": "Retain"});
+    match ensure(client, class).await {
+        Err(ClusterError { source: kube::Error::Api(status), .. }) if status.code == 404 => Ok(()),
+        other => other.map(|_| ()),
+    }
+}
+
+/// Puts a workload into the cluster; returns when all its pods are Running.
+pub async fn create(client: &Client, workload: &Workload) -> Result<Made, ClusterError> {
+    ensure_namespace(client, &workload.namespace).await?;
+    ensure(
+        client,
+        json!({"apiVersion": "v1", "kind": "ServiceAccount",
+        "metadata": {"name": workload.service_account, "namespace": workload.namespace}}),
+    )
+    .await?;
+    let owner = match workload.owner {
+        Owner::StatefulSet => Some(ensure(client, objects::stateful_set(workload)).await?),
+        Owner::Deployment => {
+            let deployment = ensure(client, objects::deployment(workload)).await?;
+            let owner = objects::owner_reference(&deployment);
+            Some(ensure(client, objects::replica_set(workload, &owner)).await?)
+        }
+        Owner::None => None,
+    };
+    let owner = owner.as_ref().map(objects::owner_reference);
+    let plans = objects::pod_plans(workload);
+    let pods = stream::iter(plans)
+        .map(|plan| create_pod(client, workload, plan, owner.as_ref()))
+        .buffered(PODS_AT_ONCE)
+        .try_collect()
+        .await?;
+    Ok(Made { pods })
+}
+
+/// Deletes a pod at once, without a grace period, as an eviction that was waited out.
+pub async fn delete_pod(client: &Client, pod: &ObjectName) -> Result<(), ClusterError> {
+    let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(client.clone(), &pod.namespace);
+    let deleted = pods.delete(&pod.name, &DeleteParams::default().grace_period(0)).await;
+    deleted.map(|_| ()).map_err(|source| ClusterError { kind: "Pod".into(), name: pod.to_string(), source })
+}
+
+async fn create_pod(
+    client: &Client,
+    workload: &Workload,
+    plan: PodPlan,
+    owner: Option<&Value>,
+) -> Result<MadePod, ClusterError> {
+    for (_, claim) in &plan.claims {
+        let claim = ensure(client, objects::claim(workload, claim)).await?;
+        let volume = ensure(client, objects::volume(&workload.namespace, &claim)).await?;
+        set_status(client, &claim, objects::bound_claim_status()).await?;
+        set_status(client, &volume, json!({"phase": "Bound"})).await?;
+    }
+    let pod = ensure(client, objects::pod(workload, &plan, owner)).await?;
+    let now = Timestamp::now();
+    let now = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
+    set_status(client, &pod, objects::running_pod_status(plan.index, &now)).await?;
+    let named = |name: &str| ObjectName::new(&workload.namespace, name);
+    Ok(MadePod {
+        name: named(&plan.name),
+        uid: pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
+        claims: plan.claims.iter().map(|(_, claim)| named(claim)).collect(),
+    })
+}
+
+async fn ensure_namespace(client: &Client, name: &str) -> Result<(), ClusterError> {
+    ensure(client, json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}})).await.map(|_| ())
+}
+
+/// Creates an object, or takes the one of that name that is there.
+async fn ensure(client: &Client, object: Value) -> Result<Value, ClusterError> {
+    let failed = |source| error_for(&object, source);
+    let parsed: DynamicObject =
+        serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError).map_err(failed)?;
+    let api = api_of(client, &object);
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let made = match api.create(&PostParams::default(), &parsed).await {
+        Err(kube::Error::Api(status)) if status.reason == "AlreadyExists" => api.get(name).await,
+        made => made,
+    };
+    made.and_then(|made| serde_json::to_value(made).map_err(kube::Error::SerdeError)).map_err(failed)
+}
+
+async fn set_status(client: &Client, object: &Value, status: Value) -> Result<(), ClusterError> {
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    let patch = Patch::Merge(json!({"status": status}));
+    let written = api_of(client, object).patch_status(name, &PatchParams::default(), &patch).await;
+    written.map(|_| ()).map_err(|source| error_for(object, source))
+}
+
+fn error_for(object: &Value, source: kube::Error) -> ClusterError {
+    let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+    ClusterError { kind: text(&object["kind"]), name: text(&object["metadata"]["name"]), source }
+}
+
+/// The API of an object's own kind and namespace; kinds here all form their plural with `s` or `es`.
+fn api_of(client: &Client, object: &Value) -> Api<DynamicObject> {
+    let (group, version) = object["apiVersion"].as_str().unwrap_or_default().rsplit_once('/').unwrap_or(("", "v1"));
+    let kind = object["kind"].as_str().unwrap_or_default();
+    let suffix = if kind.ends_with('s') { "es" } else { "s" };
+    let gvk = GroupVersionKind::gvk(group, version, kind);
+    let resource = ApiResource::from_gvk_with_plural(&gvk, &format!("{}{suffix}", kind.to_lowercase()));
+    match object["metadata"]["namespace"].as_str() {
+        Some(namespace) => Api::namespaced_with(client.clone(), namespace, &resource),
+        None => Api::all_with(client.clone(), &resource),
+    }
+}
