@@ -113,10 +113,13 @@ pub(super) fn volume_name(namespace: &str, claim: &str) -> String {
 
 pub(super) fn claim(workload: &Workload, name: &str) -> Value {
     let volume = volume_name(&workload.namespace, name);
+    let mut annotations = workload.claim_annotations.clone();
+    annotations.insert("pv.kubernetes.io/bind-completed".into(), "yes".into());
+    annotations.insert("volume.kubernetes.io/storage-provisioner".into(), DRIVER.into());
     json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
         "metadata": {"name": name, "namespace": workload.namespace, "labels": {"app": workload.name},
-            "annotations": {"pv.kubernetes.io/bind-completed": "yes", "volume.kubernetes.io/storage-provisioner": DRIVER}},
+            "annotations": annotations},
         "spec": claim_spec(Some(&volume)),
     })
 }

@@ -28,6 +28,7 @@ pub struct Workload {
     pub(super) claims: Vec<String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
+    pub(super) claim_annotations: BTreeMap<String, String>,
     pub(super) env: Vec<(String, EnvValue)>,
     pub(super) service_account: String,
     pub(super) has_token: bool,
@@ -96,6 +97,7 @@ impl Workload {
             claims: vec![],
             labels: BTreeMap::from([("app".to_owned(), name.to_owned())]),
             annotations: BTreeMap::new(),
+            claim_annotations: BTreeMap::new(),
             env: vec![],
             service_account: "default".into(),
             has_token: false,
@@ -137,6 +139,13 @@ impl Workload {
         self
     }
 
+    /// An annotation of the claims: the stand-in driver's faults, for example.
+    #[must_use]
+    pub fn claim_annotation(mut self, key: &str, value: &str) -> Self {
+        self.claim_annotations.insert(key.into(), value.into());
+        self
+    }
+
     /// A variable of the container. A value below a mount path is mapped (see `velero::kubelet`).
     #[must_use]
     pub fn env(mut self, name: &str, value: &str) -> Self {
@@ -165,16 +174,21 @@ impl Workload {
         self
     }
 
-    /// A hook as annotations: argv, `on-error` (empty: none given) and time-out.
+    /// A hook as annotations: argv, `on-error` (empty: none given) and time-out. Replaces an earlier one of the phase.
     #[must_use]
     pub fn hook(self, phase: HookPhase, command: &[&str], on_error: &str, timeout: Duration) -> Self {
         let key = |what: &str| format!("{}.hook.backup.velero.io/{what}", phase.as_str());
         let argv = serde_json::json!(command).to_string();
-        let hooked = self
+        let mut hooked = self
             .annotation(&key("command"), &argv)
             .annotation(&key("container"), super::CONTAINER)
             .annotation(&key("timeout"), &format!("{}ms", timeout.as_millis()));
-        if on_error.is_empty() { hooked } else { hooked.annotation(&key("on-error"), on_error) }
+        if on_error.is_empty() {
+            hooked.annotations.remove(&key("on-error"));
+            hooked
+        } else {
+            hooked.annotation(&key("on-error"), on_error)
+        }
     }
 
     /// Pre and post as `/bin/sh -c` scripts with `on-error: Fail` and a minute's time-out.
