@@ -48,7 +48,8 @@ words! {
 }
 
 words! {
-    /// What the coordinator says in the group Lease about one attempt.
+    /// What the coordinator says in the group Lease about one attempt. The order is that of strength: a later word is never
+    /// taken back for an earlier one.
     AttemptVerdict {
         /// Seen, and waiting for its turn.
         Waiting = "waiting",

@@ -22,6 +22,9 @@ pub const RETRY_PERIOD_MS: u64 = 2_000;
 /// The longest duration that is believed, s. A record edited by hand to last for years must not leave the cluster without a leader.
 const BELIEVED_LEASE_S_MAX: u32 = 60;
 
+/// `spec.leaseTransitions` is an i32 in the API.
+const TRANSITIONS_MAX: u32 = i32::MAX as u32;
+
 /// How many own claims of unknown fate are remembered. One comes each retry period while writes get no answer.
 const CLAIMS_MAX: usize = 16;
 
@@ -132,7 +135,10 @@ impl Election {
             Some(holder) if now.mono.ms_since(*changed) < lease_ms && !self.is_former_self(holder) => {
                 Decision::Wait { holder: holder.to_owned(), twin: holder == self.identity }
             }
-            _ => Decision::Write(ours(now.wall, record.transitions.saturating_add(1)), version.clone()),
+            _ => Decision::Write(
+                ours(now.wall, record.transitions.saturating_add(1).min(TRANSITIONS_MAX)),
+                version.clone(),
+            ),
         }
     }
 

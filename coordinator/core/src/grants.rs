@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::admission::RoundPhase;
+use shared::admission::Mode;
 use shared::budget_lease::{BudgetLease, GRANTS_MAX, Grant};
 use shared::group_lease::Epoch;
 use shared::identity::GroupKey;
@@ -10,7 +10,7 @@ use shared::identity::GroupKey;
 use crate::admission::{Request, grant_from_head};
 use crate::command::{Command, Target};
 use crate::round::Round;
-use crate::state::{GroupRecord, State, Stored};
+use crate::state::{State, Stored, may_run};
 use crate::time::Now;
 
 impl State {
@@ -23,14 +23,23 @@ impl State {
     ///
     /// A grant whose number the group's Lease has already closed is a leftover of a coordinator that ended between closing
     /// the round and returning its share; a new round must not run under it.
-    pub(crate) fn adopt_grants(&mut self) {
+    pub(crate) fn adopt_grants(&mut self, now: Now) {
         let Some(budget) = self.budget.content() else { return };
         for (key, grant) in &budget.grants {
-            let Some(record) = self.groups.get_mut(key) else { continue };
-            let usable = is_usable(record, grant.epoch);
-            if let Some(round) = record.round.as_mut().filter(|round| round.epoch.is_none() && usable) {
+            let record = self.groups.entry(key.clone()).or_default();
+            if record.stored.content().is_some_and(|lease| !may_run(lease, grant.epoch)) {
+                continue;
+            }
+            // A grant without a round is one whose coordinator ended before it released anybody. The round is taken up, and
+            // where nobody comes for it, it is closed like any other: only that returns its share.
+            let round = record.round.get_or_insert_with(|| Round {
+                opened_at: grant.granted_at,
+                ..Round::open(Mode::ArriveAndGo, None, BTreeMap::new(), now)
+            });
+            if round.epoch.is_none() {
                 round.epoch = Some(grant.epoch);
             }
+            self.active.insert(key.clone());
         }
     }
 
@@ -43,12 +52,7 @@ impl State {
         };
         let mut wanted = current.clone();
         wanted.limit = self.settings.max_concurrent_snapshots;
-        wanted.grants.retain(|key, grant| {
-            self.groups
-                .get(key)
-                .is_some_and(|record| record.round.as_ref().is_some_and(|round| round.epoch == Some(grant.epoch)))
-        });
-        self.restore_lost_grants(&mut wanted, now);
+        wanted.grants.retain(|key, grant| !self.is_returned(key, grant));
         let queue = self.queue(over);
         let left = GRANTS_MAX.saturating_sub(wanted.grants.len());
         let count = grant_from_head(wanted.limit, wanted.granted(), left, &queue);
@@ -76,31 +80,44 @@ impl State {
     fn rebuilt_budget(&self, now: Now) -> BudgetLease {
         let of_groups = self.groups.values().filter_map(|record| record.stored.content()).map(|lease| lease.epoch);
         let of_members = self.members.values().filter_map(|member| member.lease.epoch);
-        let of_rounds = self.groups.values().filter_map(|record| record.round.as_ref()?.epoch);
+        let mut grants = BTreeMap::new();
+        for (key, record) in &self.groups {
+            let Some(epoch) = record.round.as_ref().and_then(|round| round.epoch) else { continue };
+            if grants.len() < GRANTS_MAX {
+                let of_round = record.stored.content().filter(|lease| lease.epoch == epoch);
+                let weight = of_round.map_or_else(|| self.world.weight(key), |lease| lease.weight);
+                grants.insert(key.clone(), Grant { epoch, weight, granted_at: now.wall });
+            }
+        }
+        let of_rounds = grants.values().map(|grant| grant.epoch);
         BudgetLease {
             namespace: self.settings.namespace.clone(),
             last_epoch: of_groups.chain(of_members).chain(of_rounds).max().unwrap_or_default(),
             limit: 0,
-            grants: BTreeMap::new(),
+            grants: grants.clone(),
             writer: self.settings.identity.clone(),
             renewed_at: now.wall,
         }
     }
 
-    /// What runs must be counted, whoever took its grant out of the Lease.
-    fn restore_lost_grants(&self, wanted: &mut BudgetLease, now: Now) {
-        for (key, record) in &self.groups {
-            let Some(epoch) = record.round.as_ref().and_then(|round| round.epoch) else { continue };
-            if !wanted.grants.contains_key(key) && wanted.grants.len() < GRANTS_MAX {
-                wanted.last_epoch = wanted.last_epoch.max(epoch);
-                let weight = record
-                    .stored
-                    .content()
-                    .filter(|l| l.epoch == epoch)
-                    .map_or_else(|| self.world.weight(key), |l| l.weight);
-                wanted.grants.insert(key.clone(), Grant { epoch, weight, granted_at: now.wall });
-            }
+    /// Whether a grant's round is over for certain: its group's Lease says so. That Lease is only ever written by compare-and-swap
+    /// and never releases a number that it has closed, so this stays true however old the observation is. Whatever else this
+    /// process believes may be a stale view; a share that is returned on such a belief could be given twice.
+    fn is_returned(&self, key: &GroupKey, grant: &Grant) -> bool {
+        match self.groups.get(key).map(|record| &record.stored) {
+            Some(Stored::Present(_, Some(lease))) => !may_run(lease, grant.epoch),
+            Some(Stored::Foreign) => true, // nobody can be released through a Lease that is not ours
+            Some(Stored::Absent | Stored::Present(_, None)) | None => false,
         }
+    }
+
+    /// Whether a round's grant was taken out of the budget Lease by somebody else: by hand, or by a coordinator that closed the
+    /// round already and whose word is still on its way. The round must end; the write that ends it finds out which.
+    pub(crate) fn lost_its_grant(&self, key: &GroupKey, round: &Round) -> bool {
+        let Some(budget) = self.budget.content() else { return false };
+        // A budget Lease that has not reached this number yet is an old view of it and proves nothing.
+        let knows = |epoch| budget.last_epoch >= epoch;
+        round.epoch.is_some_and(|epoch| knows(epoch) && budget.grants.get(key).is_none_or(|grant| grant.epoch != epoch))
     }
 
     /// Groups that ask for their share, first come first: by the opening that their Leases keep, so a restart changes no order.
@@ -115,11 +132,4 @@ impl State {
         asking.sort_by_key(|(key, round)| (round.opened_at, *key));
         asking.into_iter().map(|(key, _)| Request { group: key.clone(), weight: self.world.weight(key) }).collect()
     }
-}
-
-fn is_usable(record: &GroupRecord, epoch: Epoch) -> bool {
-    record
-        .stored
-        .content()
-        .is_none_or(|lease| epoch > lease.epoch || (epoch == lease.epoch && lease.phase == RoundPhase::Released))
 }

@@ -23,7 +23,9 @@ impl State {
             .iter()
             .filter(|key| {
                 let round = self.groups.get(*key).and_then(|record| record.round.as_ref());
-                round.is_some_and(|round| round.is_over(self.round_facts(key, round, now), now))
+                round.is_some_and(|round| {
+                    self.lost_its_grant(key, round) || round.is_over(self.round_facts(key, round, now), now)
+                })
             })
             .cloned()
             .collect()

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use shared::admission::{AttemptVerdict, Mode};
+use shared::admission::{AttemptVerdict, Mode, RoundPhase};
 use shared::deadline::GROUP_MEMBERS_MAX;
 use shared::group_lease::{AttemptEntry, Epoch, GroupLease};
 use shared::identity::{AttemptId, PodName};
@@ -85,18 +85,21 @@ impl Round {
         }
     }
 
-    /// Takes over what another coordinator wrote about this round: its words stand.
-    pub fn merge(&mut self, lease: &GroupLease) {
+    /// Takes over what another coordinator wrote about this round. Words only grow stronger (in the order of
+    /// [`AttemptVerdict`]) and the written mode and Backup stand, so two coordinators come to agree instead of taking turns.
+    pub fn merge(&mut self, lease: &GroupLease, backup: Option<ObjectKey>) {
         for (attempt, entry) in &lease.attempts {
             let ours = self.entries.entry(attempt.clone()).or_insert_with(|| entry.clone());
-            if entry.verdict != AttemptVerdict::Waiting {
-                ours.verdict = entry.verdict;
-            }
+            ours.verdict = ours.verdict.max(entry.verdict);
         }
-        self.degraded |= lease.degraded;
-        if self.degraded {
+        if lease.phase == RoundPhase::Released {
+            self.epoch = self.epoch.or(Some(lease.epoch));
+        }
+        if lease.degraded || !self.degraded {
             self.mode = lease.mode;
         }
+        self.degraded |= lease.degraded;
+        self.backup = backup.or(self.backup.take());
     }
 
     /// Takes a member as it stands now. Gives true when its attempt is new to the round.
@@ -111,7 +114,7 @@ impl Round {
                 return false; // over before anybody said a word about it
             }
             for entry in self.entries.values_mut().filter(|entry| entry.pod == lease.pod) {
-                entry.verdict = AttemptVerdict::Superseded;
+                entry.verdict = entry.verdict.max(AttemptVerdict::Superseded);
             }
             self.make_room();
             if self.entries.len() >= GROUP_MEMBERS_MAX {

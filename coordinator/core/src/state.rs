@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::LeaseError;
 use shared::admission::RoundPhase;
 use shared::budget_lease::BudgetLease;
-use shared::group_lease::GroupLease;
+use shared::group_lease::{Epoch, GroupLease};
 use shared::identity::GroupKey;
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
@@ -153,6 +153,8 @@ impl State {
             Event::Budget(observed) => {
                 if !is_older(&observed.version, &self.budget) {
                     self.budget = stored(observed, notices);
+                    self.active
+                        .extend(self.budget.content().into_iter().flat_map(|budget| budget.grants.keys().cloned()));
                 }
             }
             Event::BudgetGone => self.budget = Stored::Absent,
@@ -205,18 +207,19 @@ impl State {
             return;
         }
         record.stored = stored(observed, notices);
-        // Another coordinator's word about the same round stands; its end of the round is the end.
-        if let (Some(round), Some(lease)) = (&mut record.round, record.stored.content())
-            && lease.writer != self.settings.identity
-        {
-            let ended = lease.phase == RoundPhase::Closed
-                && round.epoch.map_or(lease.receipt.as_ref().is_some_and(|r| r.closed_at > round.opened_at), |epoch| {
-                    lease.epoch >= epoch
-                });
+        // What stands there counts, whoever wrote it: another coordinator, or this one by a call whose answer was lost. A round
+        // that asks and has no grant yet is simply opened again by whoever still waits and was not meant.
+        if let (Some(round), Some(lease)) = (&mut record.round, record.stored.content()) {
+            let ended = round.epoch.map_or(lease.phase == RoundPhase::Closed, |epoch| !may_run(lease, epoch));
             if ended {
-                record.round = None;
+                let lease = lease.clone();
+                let round = record.round.take();
+                if lease.writer == self.settings.identity {
+                    self.tell_end(&lease, round, notices);
+                }
             } else if lease.phase != RoundPhase::Closed {
-                round.merge(lease);
+                let named = |name: &String| self.world.backups().find(|b| b.key.name == *name).map(|b| b.key.clone());
+                round.merge(lease, lease.backup.as_ref().and_then(named));
             }
         }
         self.active.insert(key);
@@ -245,7 +248,9 @@ impl State {
         match command {
             Command::CreateBudget(budget) | Command::UpdateBudget(budget, _) => {
                 self.note_grants(&budget, now, notices);
-                self.budget = Stored::Present(version.clone(), Some(budget));
+                if !is_older(version, &self.budget) {
+                    self.budget = Stored::Present(version.clone(), Some(budget));
+                }
             }
             Command::CreateGroup(lease) | Command::UpdateGroup(lease, _) => {
                 self.group_written(lease, version.clone(), notices);
@@ -300,21 +305,28 @@ impl State {
                 }
             }
             RoundPhase::Closed => {
-                let backup = record.round.take().and_then(|round| round.backup);
-                if let Some(receipt) = &lease.receipt {
-                    notices.push(Notice::RoundClosed(Box::new(receipt.clone())));
-                    if let Some(backup) = backup {
-                        let command = Command::AnnotateBackup {
-                            backup,
-                            group: lease.key.group.clone(),
-                            json: receipt.to_bounded_json(),
-                        };
-                        self.receipts.insert(command.target(), command);
-                    }
+                let round = record.round.take();
+                if !is_older(&version, &record.stored) {
+                    record.stored = Stored::Present(version, Some(lease.clone()));
                 }
+                self.tell_end(&lease, round, notices);
+                return;
             }
         }
-        record.stored = Stored::Present(version, Some(lease));
+        if !is_older(&version, &record.stored) {
+            record.stored = Stored::Present(version, Some(lease));
+        }
+    }
+
+    /// A round was closed: its receipt goes to people and onto its Backup.
+    fn tell_end(&mut self, lease: &GroupLease, round: Option<Round>, notices: &mut Vec<Notice>) {
+        let Some(receipt) = lease.receipt.as_ref().filter(|_| lease.phase == RoundPhase::Closed) else { return };
+        notices.push(Notice::RoundClosed(Box::new(receipt.clone())));
+        if let Some(backup) = round.and_then(|round| round.backup) {
+            let command =
+                Command::AnnotateBackup { backup, group: lease.key.group.clone(), json: receipt.to_bounded_json() };
+            self.receipts.insert(command.target(), command);
+        }
     }
 
     fn reconsider_users(&mut self, claim: &ObjectKey) {
@@ -349,6 +361,11 @@ fn stored<T>(observed: Observed<T>, notices: &mut Vec<Notice>) -> Stored<T> {
             }
         }
     }
+}
+
+/// Whether a round of this number may still run, as the group's Lease stands: it was not reached yet, or is released under it.
+pub(crate) fn may_run(lease: &GroupLease, epoch: Epoch) -> bool {
+    epoch > lease.epoch || (epoch == lease.epoch && lease.phase == RoundPhase::Released)
 }
 
 /// Whether an event says less than is known already: a watch may lag behind our own writes. Versions are compared as numbers,

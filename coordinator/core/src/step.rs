@@ -29,7 +29,7 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Step {
     let mut commands = Vec::new();
     if state.synced_at.is_some() && state.leading {
         state.refresh_rounds(now, &mut notices);
-        state.adopt_grants();
+        state.adopt_grants(now);
         let over = state.rounds_over(now);
         if let Some(command) = state.decide_budget(&over, now) {
             state.writes.start(&command);
