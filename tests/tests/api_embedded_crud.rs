@@ -62,7 +62,8 @@ async fn apply_creates_updates_resets_and_keeps_what_others_own() {
         let (leases, params) = (leases.clone(), PatchParams::apply(manager));
         async move { leases.patch("a", &params, &Patch::Apply(&object)).await }
     };
-    let first = json!({"metadata": {"annotations": {"x": "1", "y": "1"}}, "spec": {"holderIdentity": "me"}});
+    let first =
+        json!({"metadata": {"name": "a", "annotations": {"x": "1", "y": "1"}}, "spec": {"holderIdentity": "me"}});
     apply("one", first).await.expect("created by apply");
     let label = Patch::Merge(json!({"metadata": {"labels": {"theirs": "1"}}}));
     leases

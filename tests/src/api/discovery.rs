@@ -40,6 +40,15 @@ pub fn is_health(path: &str) -> bool {
     matches!(path, "/healthz" | "/livez" | "/readyz")
 }
 
+/// Whether a path is below a group and version that is served.
+pub fn is_in_group(path: &str, served: impl Fn(&str) -> bool) -> bool {
+    match path.split('/').filter(|p| !p.is_empty()).collect::<Vec<_>>().as_slice() {
+        ["api", "v1", ..] => true,
+        ["apis", group, version, ..] => groups(served).contains(&(*group, *version)),
+        _ => false,
+    }
+}
+
 fn groups(served: impl Fn(&str) -> bool) -> Vec<(&'static str, &'static str)> {
     let mut out: Vec<(&str, &str)> = Vec::new();
     for (_, k) in kinds::all().filter(|(_, k)| !k.group.is_empty() && served(k.group)) {

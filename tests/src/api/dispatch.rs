@@ -178,7 +178,8 @@ fn header<'a>(headers: &'a HeaderMap, name: &HeaderName) -> Option<&'a str> {
 fn plain(core: &Core, url: &str, path: &str) -> Response<Body> {
     match discovery::answer(path, url, |group| core.serves(group)) {
         Some(body) => respond(200, "application/json", body.to_string().into()),
-        None if path.starts_with("/api/v1/") || path.split('/').count() > 4 => refuse(&ApiError::no_such_path()),
+        // Inside a group that is served the answer is a Status; outside it is the text of Go's router.
+        None if discovery::is_in_group(path, |group| core.serves(group)) => refuse(&ApiError::no_such_path()),
         None => respond(404, "text/plain; charset=utf-8", Bytes::from_static(b"404 page not found\n")),
     }
 }

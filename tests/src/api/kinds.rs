@@ -36,6 +36,8 @@ pub struct Kind {
     pub short: &'static [&'static str],
     /// Whether objects live in a namespace.
     pub namespaced: bool,
+    /// Whether the kind has a `spec`.
+    pub has_spec: bool,
     /// Whether there is a `status` subresource (main writes then ignore status, status writes ignore the rest).
     pub status: bool,
     /// Whether the server counts `metadata.generation`.
@@ -82,6 +84,7 @@ const fn built_in(group: &'static str, version: &'static str, kind: &'static str
         plural,
         short: &[],
         namespaced: true,
+        has_spec: true,
         status: false,
         generation: false,
         unconditional_update: true,
@@ -137,9 +140,9 @@ pub static KINDS: &[Kind] = &[
         ..built_in("", "v1", "PersistentVolume", "persistentvolumes")
     },
     Kind { short: &["no"], namespaced: false, status: true, ..built_in("", "v1", "Node", "nodes") },
-    Kind { short: &["sa"], ..built_in("", "v1", "ServiceAccount", "serviceaccounts") },
-    Kind { short: &["cm"], ..built_in("", "v1", "ConfigMap", "configmaps") },
-    built_in("", "v1", "Secret", "secrets"),
+    Kind { has_spec: false, short: &["sa"], ..built_in("", "v1", "ServiceAccount", "serviceaccounts") },
+    Kind { has_spec: false, short: &["cm"], ..built_in("", "v1", "ConfigMap", "configmaps") },
+    Kind { has_spec: false, ..built_in("", "v1", "Secret", "secrets") },
     Kind {
         short: &["svc"],
         status: true,
@@ -147,8 +150,8 @@ pub static KINDS: &[Kind] = &[
         initial_status: r#"{"loadBalancer":{}}"#,
         ..built_in("", "v1", "Service", "services")
     },
-    Kind { short: &["ev"], ..built_in("", "v1", "Event", "events") },
-    Kind { short: &["ev"], ..built_in("events.k8s.io", "v1", "Event", "events") },
+    Kind { has_spec: false, short: &["ev"], ..built_in("", "v1", "Event", "events") },
+    Kind { has_spec: false, short: &["ev"], ..built_in("events.k8s.io", "v1", "Event", "events") },
     Kind {
         short: &["sts"],
         status: true,
@@ -193,7 +196,12 @@ pub static KINDS: &[Kind] = &[
         create_on_update: true,
         ..built_in("coordination.k8s.io", "v1", "Lease", "leases")
     },
-    Kind { short: &["sc"], namespaced: false, ..built_in("storage.k8s.io", "v1", "StorageClass", "storageclasses") },
+    Kind {
+        has_spec: false,
+        short: &["sc"],
+        namespaced: false,
+        ..built_in("storage.k8s.io", "v1", "StorageClass", "storageclasses")
+    },
     custom(VELERO, "Backup", "backups", &["bak"]),
     custom(VELERO, "Schedule", "schedules", &["sched"]),
     custom(VELERO, "BackupStorageLocation", "backupstoragelocations", &["bsl"]),

@@ -120,7 +120,10 @@ impl ApiError {
         let causes: Vec<Value> =
             violations.iter().map(|v| json!({"reason": v.rule, "message": v.message, "field": v.field})).collect();
         let mut error = Self::new(422, "Invalid", format!("{} \"{name}\" is invalid: {text}", kind.qualified_kind()));
-        let mut details = json!({"name": name, "kind": kind.kind, "causes": causes});
+        let mut details = json!({"kind": kind.kind, "causes": causes});
+        if !name.is_empty() {
+            details["name"] = name.into();
+        }
         if !kind.group.is_empty() {
             details["group"] = kind.group.into();
         }
@@ -153,6 +156,16 @@ impl ApiError {
         Self::new(410, "Expired", message)
     }
 
+    /// 422 for options of a request that are not allowed.
+    pub fn invalid_options(options: &str, violation: &Violation) -> Self {
+        let Violation { field, rule, message } = violation;
+        let text = format!("{options}.meta.k8s.io \"\" is invalid: {field}: {message}");
+        let causes = [json!({"reason": rule, "message": message, "field": field})];
+        let mut error = Self::new(422, "Invalid", text);
+        error.details = Some(json!({"group": "meta.k8s.io", "kind": options, "causes": causes}));
+        error
+    }
+
     /// 415 for a content type that the resource does not take.
     pub fn unsupported_media_type(accepted: &str) -> Self {
         let text = "the body of the request was in an unknown format - accepted media types include:";
@@ -168,8 +181,11 @@ impl ApiError {
     pub fn body(&self) -> Value {
         let mut body = json!({
             "kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
-            "message": self.message, "reason": self.reason, "code": self.code,
+            "message": self.message, "code": self.code,
         });
+        if !self.reason.is_empty() {
+            body["reason"] = self.reason.into();
+        }
         if let Some(details) = &self.details {
             body["details"] = details.clone();
         }

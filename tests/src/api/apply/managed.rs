@@ -9,7 +9,7 @@ use crate::api::kinds::Kind;
 use crate::api::status::ApiError;
 
 /// How a manager writes: entries of the two operations are kept apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Operation {
     /// Server-side apply.
     Apply,
@@ -87,7 +87,9 @@ impl Managed {
 
     /// Writes the entries into an object; none at all removes the field.
     pub fn write(&self, object: &mut Value) {
-        let entries: Vec<Value> = self.0.iter().map(Entry::to_json).collect();
+        let mut sorted: Vec<&Entry> = self.0.iter().collect();
+        sorted.sort_by_key(|e| (e.manager.operation, &e.time, &e.manager.name, &e.manager.subresource));
+        let entries: Vec<Value> = sorted.into_iter().map(Entry::to_json).collect();
         let Some(metadata) = object["metadata"].as_object_mut() else { return };
         if entries.is_empty() {
             metadata.remove("managedFields");
@@ -203,12 +205,11 @@ impl Entry {
     }
 
     fn describe(&self) -> String {
-        let Self { manager: Manager { name, operation, subresource }, api_version, time, set: _ } = self;
+        let Self { manager: Manager { name, operation, subresource }, api_version, time: _, set: _ } = self;
         let part = if subresource.is_empty() { String::new() } else { format!(" with subresource \"{subresource}\"") };
         match operation {
             Operation::Apply => format!("\"{name}\"{part}"),
-            Operation::Update if time.is_empty() => format!("\"{name}\"{part} using {api_version}"),
-            Operation::Update => format!("\"{name}\"{part} using {api_version} at {time}"),
+            Operation::Update => format!("\"{name}\"{part} using {api_version}"),
         }
     }
 }

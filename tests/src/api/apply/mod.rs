@@ -15,7 +15,7 @@ pub use field_set::FieldSet;
 pub use managed::{Managed, Manager, Operation};
 pub use shape::{Place, Relation};
 
-use super::kinds::Kind;
+use super::kinds::{Kind, Origin};
 use super::status::ApiError;
 
 /// Ownership after a write that is not an apply: the manager gets what it changed. `old` is `Null` for a new object.
@@ -28,9 +28,22 @@ pub fn track_update(kind: &Kind, manager: &Manager, old: &Value, new: &mut Value
         walk::compare(place, old, new)
     };
     owned.yield_to(manager, &difference);
-    let set = owned.set_of(manager).union(&difference.changed);
+    let mut changed = writable(kind, manager, difference.changed);
+    if kind.origin == Origin::BuiltIn {
+        // An empty spec is a struct that nobody set anything in.
+        changed.below.retain(|element, set| element != "f:spec" || !set.below.is_empty());
+    }
+    let set = owned.set_of(manager).union(&changed);
     owned.replace(manager, &kind.api_version(), set, now);
     owned.write(new);
+}
+
+/// The fields that a write can set at all: without status, or only status, where that is a subresource (`GetResetFields` of the strategies).
+fn writable(kind: &Kind, manager: &Manager, mut set: FieldSet) -> FieldSet {
+    if kind.status {
+        set.below.retain(|element, _| (element == "f:status") == (manager.subresource == "status"));
+    }
+    set
 }
 
 /// What an apply makes of an object.
@@ -56,7 +69,7 @@ pub fn apply(
     if !live.is_null() {
         owned.adopt(kind, live, now);
     }
-    let applied = walk::fields_of(place, config);
+    let applied = writable(kind, manager, walk::fields_of(place, config));
     let dropped = owned.set_of(manager).minus(&applied);
     owned.replace(manager, &kind.api_version(), applied, now);
     let merged = walk::merge(place, live, config);

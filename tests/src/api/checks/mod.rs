@@ -5,9 +5,9 @@ mod metadata;
 mod types;
 mod words;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-use super::kinds::Kind;
+use super::kinds::{Kind, Origin};
 use super::status::{ApiError, Violation};
 
 /// What to do about fields that the kind does not have.
@@ -30,7 +30,7 @@ pub fn decode(kind: &Kind, object: &Value, unknown: Unknown) -> Result<Value, Ap
     if (kind.group, kind.kind) == ("coordination.k8s.io", "Lease") {
         lease::decode(object).map_err(|why| cannot_be_handled(kind, &why))?;
     }
-    let typed = types::typed(kind, object).map_err(|why| cannot_be_handled(kind, &format!("json: {why}")))?;
+    let mut typed = types::typed(kind, object).map_err(|why| cannot_be_handled(kind, &format!("json: {why}")))?;
     if unknown == Unknown::Refuse {
         let lost: Vec<String> =
             types::unknown_fields(object, &typed).iter().map(|f| format!("unknown field \"{f}\"")).collect();
@@ -38,14 +38,32 @@ pub fn decode(kind: &Kind, object: &Value, unknown: Unknown) -> Result<Value, Ap
             return Err(cannot_be_handled(kind, &format!("strict decoding error: {}", lost.join(", "))));
         }
     }
+    if let Some(metadata) = typed["metadata"].as_object_mut() {
+        // `omitempty` in Go, for custom kinds as well.
+        for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
+            let value = metadata.get(field);
+            let is_empty = value
+                .is_some_and(|v| v.as_object().is_some_and(Map::is_empty) || v.as_array().is_some_and(Vec::is_empty));
+            if is_empty {
+                metadata.remove(field);
+            }
+        }
+    }
+    if kind.origin == Origin::BuiltIn {
+        // Structs, not pointers, in Go: they are always written.
+        for field in [kind.has_spec.then_some("spec"), kind.status.then_some("status")].into_iter().flatten() {
+            if typed[field].is_null() {
+                typed[field] = Value::Object(Map::new());
+            }
+        }
+    }
     Ok(typed)
 }
 
-/// Refuses what an apply sets and the kind does not have. The applied object itself stays as it is: reading it into its type would make it
+/// Refuses what an apply sets and the kind does not declare. The applied object itself stays as it is: reading it into its type would make it
 /// apply empty values of required fields that it leaves to others.
-pub fn decode_applied(kind: &Kind, object: &Value) -> Result<(), ApiError> {
-    let typed = decode(kind, object, Unknown::Drop)?;
-    match types::unknown_fields(object, &typed).as_slice() {
+pub fn all_declared(kind: &Kind, object: &Value, typed: &Value) -> Result<(), ApiError> {
+    match types::unknown_fields(object, typed).as_slice() {
         [] => Ok(()),
         [first, ..] => {
             let metadata = &object["metadata"];

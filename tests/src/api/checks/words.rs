@@ -54,7 +54,9 @@ pub fn dns_label(text: &str) -> Vec<String> {
     if text.len() > LABEL_BYTES_MAX {
         out.push(format!("must be no more than {LABEL_BYTES_MAX} bytes"));
     }
-    if !is_label(text) {
+    if text.contains('.') {
+        out.push("must not contain dots".to_owned());
+    } else if !is_label(text) {
         out.push(DNS_LABEL.to_owned());
     }
     out

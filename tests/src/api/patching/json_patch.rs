@@ -12,7 +12,11 @@ pub fn apply(target: &Value, patch: &Value) -> Result<Value, ApiError> {
         ));
     };
     // The real server says no more than this when an operation cannot be carried out, a failed `test` included.
-    let refused = || ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request");
+    let refused = || {
+        let mut error = ApiError::new(422, "Invalid", "the server rejected our request due to an error in our request");
+        error.details = Some(serde_json::json!({}));
+        error
+    };
     let mut out = target.clone();
     for operation in operations {
         step(&mut out, operation).ok_or_else(refused)?;
@@ -26,7 +30,7 @@ fn step(document: &mut Value, operation: &Value) -> Option<()> {
     match operation["op"].as_str()? {
         "add" => add(document, path, value()?),
         "remove" => remove(document, path).map(drop),
-        "replace" => document.pointer_mut(path).and_then(|slot| value().map(|v| *slot = v)),
+        "replace" => replace(document, path, value()?),
         "test" => (document.pointer(path) == operation.get("value")).then_some(()),
         "move" => {
             let moved = remove(document, operation["from"].as_str()?)?;
@@ -60,6 +64,17 @@ fn add(document: &mut Value, path: &str, value: Value) -> Option<()> {
         }
         _ => return None,
     }
+    Some(())
+}
+
+/// Unlike RFC 6902, the real server lets a map's key be replaced that is not there (seen on v1.35.4).
+fn replace(document: &mut Value, path: &str, value: Value) -> Option<()> {
+    if let Some(slot) = document.pointer_mut(path) {
+        *slot = value;
+        return Some(());
+    }
+    let (parent, last) = split(path)?;
+    document.pointer_mut(parent)?.as_object_mut()?.insert(last, value);
     Some(())
 }
 
@@ -108,7 +123,8 @@ mod tests {
         for operation in [
             json!({"op": "test", "path": "/l/0", "value": 2}),
             json!({"op": "remove", "path": "/x"}),
-            json!({"op": "replace", "path": "/x", "value": 1}),
+            json!({"op": "replace", "path": "/x/y", "value": 1}),
+            json!({"op": "replace", "path": "/l/1", "value": 1}),
             json!({"op": "add", "path": "/x/y", "value": 1}),
             json!({"op": "add", "path": "/l/2", "value": 1}),
             json!({"op": "add", "path": "/x"}),

@@ -51,8 +51,7 @@ impl FieldSelector {
             let Some((field, value, equal)) = found else {
                 return Err(ApiError::bad_request(format!("invalid selector: '{raw}'; can't understand '{part}'")));
             };
-            let pointer = pointer(kind, field)
-                .ok_or_else(|| ApiError::bad_request(format!("field label not supported: {field}")))?;
+            let pointer = pointer(kind, field).ok_or_else(|| unsupported(kind, field))?;
             rules.push(Rule { pointer, value: value.to_owned(), equal });
         }
         Ok(Self(rules))
@@ -83,6 +82,14 @@ impl FieldSelector {
     pub fn namespace(&self) -> Option<&str> {
         self.only(NAMESPACE)
     }
+}
+
+fn unsupported(kind: &Kind, field: &str) -> ApiError {
+    ApiError::bad_request(if SELECTABLE.iter().any(|(of, _, _)| *of == kind.kind) {
+        format!("field label not supported: {field}")
+    } else {
+        format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")
+    })
 }
 
 fn pointer(kind: &Kind, field: &str) -> Option<&'static str> {

@@ -147,6 +147,10 @@ fn untimed(object: &Value) -> Vec<Vec<(&String, &Value)>> {
     entries.map(|e| e.as_object().into_iter().flatten().filter(|(k, _)| *k != "time").collect()).collect()
 }
 
+/// The counter of a fresh server. Nothing is kept from before it, so that a resourceVersion that is surely too old exists from the start, as it
+/// does on a real server that has been running for a while.
+const FIRST_REVISION: Revision = 1_000;
+
 /// The store; shared by all connections.
 #[derive(Debug)]
 pub struct Store {
@@ -157,8 +161,8 @@ impl Store {
     /// An empty store that keeps at most so many events of each kind.
     pub fn new(history_events_max: usize) -> (Self, mpsc::UnboundedReceiver<Place>) {
         let (owners, upsets) = owners::Owners::new();
-        let shards = kinds::all().map(|_| Shard::default()).collect();
-        let state = State { revision: 1, shards, owners, history_events_max };
+        let shards = kinds::all().map(|_| Shard::starting_at(FIRST_REVISION)).collect();
+        let state = State { revision: FIRST_REVISION, shards, owners, history_events_max };
         (Self { state: Mutex::new(state) }, upsets)
     }
 

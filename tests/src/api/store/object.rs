@@ -37,23 +37,37 @@ pub struct Stored {
     /// Revision that wrote it.
     pub revision: Revision,
     json: OnceLock<Bytes>,
+    untyped: OnceLock<Bytes>,
 }
 
 impl Stored {
     /// Wraps a value; writes the revision into `metadata.resourceVersion`.
     pub fn new(mut value: Value, revision: Revision) -> Arc<Self> {
         value["metadata"]["resourceVersion"] = revision.to_string().into();
-        Arc::new(Self { value, revision, json: OnceLock::new() })
+        Arc::new(Self { value, revision, json: OnceLock::new(), untyped: OnceLock::new() })
     }
 
     /// What a dry run answers with: an object that no revision wrote.
     pub(super) fn pretended(value: Value) -> Arc<Self> {
-        Arc::new(Self { value, revision: 0, json: OnceLock::new() })
+        Arc::new(Self { value, revision: 0, json: OnceLock::new(), untyped: OnceLock::new() })
     }
 
     /// The object as JSON bytes.
     pub fn json(&self) -> Bytes {
         self.json.get_or_init(|| Bytes::from(self.value.to_string())).clone()
+    }
+
+    /// The object as JSON bytes without `apiVersion` and `kind`: how lists of built-in kinds hold their items.
+    pub fn untyped_json(&self) -> Bytes {
+        let without = || {
+            let mut value = self.value.clone();
+            if let Some(map) = value.as_object_mut() {
+                map.remove("apiVersion");
+                map.remove("kind");
+            }
+            Bytes::from(value.to_string())
+        };
+        self.untyped.get_or_init(without).clone()
     }
 
     /// `metadata.uid`.

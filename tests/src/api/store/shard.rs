@@ -44,6 +44,11 @@ pub struct Shard {
 }
 
 impl Shard {
+    /// An empty shard that remembers nothing of before a revision.
+    pub(super) fn starting_at(revision: Revision) -> Self {
+        Self { forgotten: revision, ..Self::default() }
+    }
+
     /// Keeps the event, within the bound, and tells everyone whose scope covers it.
     pub(super) fn publish(&mut self, event: &Arc<Event>, history_events_max: usize) {
         self.history.push_back(Arc::clone(event));

@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::{Call, Reply, stamp};
 use crate::api::kinds::{Kind, KindId};
 use crate::api::selector::Selection;
-use crate::api::status::{self, ApiError};
+use crate::api::status::{self, ApiError, Violation};
 use crate::api::store::{Change, Key, Outcome, Store, Stored, Written};
 
 /// `DeleteOptions`, as far as they matter here. Grace periods do not: there is no kubelet to wait for.
@@ -46,10 +46,12 @@ impl Options {
             Some("Foreground") => Policy::Foreground,
             Some("Orphan") => Policy::Orphan,
             Some(other) => {
-                let why = format!(
-                    "propagationPolicy: Unsupported value: \"{other}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
+                let message = format!(
+                    "Unsupported value: \"{other}\": supported values: \"Foreground\", \"Background\", \"Orphan\", \"nil\""
                 );
-                return Err(ApiError::new(422, "Invalid", format!("DeleteOptions.meta.k8s.io \"\" is invalid: {why}")));
+                let violation =
+                    Violation { field: "propagationPolicy".to_owned(), rule: "FieldValueNotSupported", message };
+                return Err(ApiError::invalid_options("DeleteOptions", &violation));
             }
         };
         let dry_run = call.is_dry_run() || body["dryRun"].as_array().is_some_and(|d| d.iter().any(|v| v == "All"));
@@ -60,7 +62,10 @@ impl Options {
         let name = live.value["metadata"]["name"].as_str().unwrap_or_default();
         let refuse = |why: String| {
             let mut error = ApiError::conflict(kind, name, &why);
-            error.message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.kind);
+            error.message = format!("Operation cannot be fulfilled on {} \"{name}\": {why}", kind.qualified_kind());
+            if let Some(details) = &mut error.details {
+                details["kind"] = kind.kind.into();
+            }
             Err(error)
         };
         if let Some(uid) = self.uid.as_deref().filter(|uid| *uid != live.uid()) {
@@ -82,8 +87,9 @@ impl Options {
 /// Deletes one object.
 pub fn delete(call: &Call<'_>) -> Result<Reply, ApiError> {
     let kind = call.kind();
-    let written = remove(&call.core.store, kind, call.request.kind, &call.request.key(), &Options::of(call)?)?;
-    if written.change == Some(Change::Deleted) && kind.kind != "Pod" {
+    let options = Options::of(call)?;
+    let written = remove(&call.core.store, kind, call.request.kind, &call.request.key(), &options)?;
+    if (written.change == Some(Change::Deleted) || options.dry_run) && kind.kind != "Pod" {
         return Ok(Reply::json(&status::success(kind, &call.request.name, written.object.uid())));
     }
     // What is only marked is shown as it is now; so is a Pod, which the real server answers with as well.
@@ -126,17 +132,25 @@ pub fn remove(store: &Store, kind: &Kind, id: KindId, key: &Key, options: &Optio
             Policy::Foreground => finalizers.push("foregroundDeletion".into()),
             Policy::Orphan => finalizers.push("orphan".into()),
         }
-        if finalizers.is_empty() && kind.kind != "Namespace" {
+        if finalizers.is_empty() && !matches!(kind.kind, "Namespace" | "Pod") {
             return Ok(Outcome::Remove);
         }
         next["metadata"]["deletionTimestamp"] = stamp::now_s().into();
         next["metadata"]["deletionGracePeriodSeconds"] = 0.into();
-        if !finalizers.is_empty() {
+        let held = !finalizers.is_empty();
+        if held {
             next["metadata"]["finalizers"] = Value::Array(finalizers);
         }
         if kind.kind == "Namespace" {
             next["status"]["phase"] = "Terminating".into();
         }
-        Ok(Outcome::Put(next))
+        if kind.generation
+            && let Some(generation) = next["metadata"]["generation"].as_i64()
+        {
+            next["metadata"]["generation"] = (generation + 1).into();
+        }
+        // Marked and gone at once: there is no kubelet whose farewell could be waited for.
+        let gone = kind.kind == "Pod" && !held;
+        Ok(if gone { Outcome::RemoveAs(next) } else { Outcome::Put(next) })
     })
 }

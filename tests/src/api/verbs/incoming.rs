@@ -7,6 +7,7 @@ use crate::api::apply::{Manager, Operation};
 use crate::api::checks::{self, Unknown};
 use crate::api::kinds::Kind;
 use crate::api::status::ApiError;
+use crate::api::store::meta_str;
 
 /// Name that a field manager gets when neither the query nor the User-Agent gives one.
 const UNKNOWN_MANAGER: &str = "unknown";
@@ -32,12 +33,62 @@ pub fn object(call: &Call<'_>) -> Result<Value, ApiError> {
             "application/json, application/yaml, application/vnd.kubernetes.protobuf",
         ));
     }
-    whole(call, parse(call.body, kind)?)
+    let object = parse(call.body, kind)?;
+    if !call.request.name.is_empty() {
+        named(call, is_named(&object))?;
+    }
+    fit(call, typed(call, &object)?)
 }
 
-/// A whole object that fits the path, as its type knows it.
-pub fn whole(call: &Call<'_>, object: Value) -> Result<Value, ApiError> {
-    checks::decode(call.kind(), &fit(call, object)?, unknown(call))
+/// Whether an object has a name of its own.
+pub fn is_named(object: &Value) -> bool {
+    !meta_str(object, "name").is_empty()
+}
+
+/// Refuses an object without a name where the path alone does not do: in a PUT, and in an apply that creates.
+pub fn named(call: &Call<'_>, is_named: bool) -> Result<(), ApiError> {
+    if is_named {
+        return Ok(());
+    }
+    let text = format!(
+        "the name of the object ({} based on URL) was undeterminable: name must be provided",
+        call.request.name
+    );
+    Err(ApiError::bad_request(text))
+}
+
+/// An object of the path's kind, as its type knows it.
+pub fn typed(call: &Call<'_>, object: &Value) -> Result<Value, ApiError> {
+    let kind = call.kind();
+    let not_one = || {
+        ApiError::bad_request(format!(
+            "the object provided is unrecognized (must be of type {}): not a JSON object",
+            kind.kind
+        ))
+    };
+    let mut object = object.as_object().ok_or_else(not_one)?.clone();
+    for (field, wanted) in [("apiVersion", kind.api_version()), ("kind", kind.kind.to_owned())] {
+        let have = object.insert(field.to_owned(), wanted.clone().into());
+        if have.as_ref().is_some_and(|have| *have != "" && *have != *wanted) {
+            let text = format!(
+                "the object provided has {field} {}, but this path takes \"{wanted}\"",
+                have.unwrap_or_default()
+            );
+            return Err(ApiError::bad_request(text));
+        }
+    }
+    let metadata = object.entry("metadata").or_insert(Value::Null);
+    if metadata.is_null() {
+        *metadata = Value::Object(Map::new());
+    }
+    let Some(metadata) = metadata.as_object() else {
+        return Err(checks::cannot_be_handled(
+            kind,
+            "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta",
+        ));
+    };
+    metadata_types(metadata, kind)?;
+    checks::decode(kind, &Value::Object(object), unknown(call))
 }
 
 /// Whether fields that the kind does not have are refused.
@@ -45,64 +96,25 @@ fn unknown(call: &Call<'_>) -> Unknown {
     if call.request.query.get("fieldValidation") == Some("Strict") { Unknown::Refuse } else { Unknown::Drop }
 }
 
-/// Makes an object fit the path, or refuses it.
+/// Makes an object that has its metadata fit the path, or refuses it: namespace and name are those of the path.
 pub fn fit(call: &Call<'_>, mut object: Value) -> Result<Value, ApiError> {
-    let kind = call.kind();
-    let Some(map) = object.as_object_mut() else {
-        return Err(ApiError::bad_request(format!(
-            "the object provided is unrecognized (must be of type {}): not a JSON object",
-            kind.kind
-        )));
-    };
-    typed(map, kind)?;
-    let metadata = map.entry("metadata").or_insert_with(|| Value::Object(Map::new()));
-    if metadata.is_null() {
-        *metadata = Value::Object(Map::new());
-    }
-    let Some(metadata) = metadata.as_object_mut() else {
-        return Err(checks::cannot_be_handled(
-            kind,
-            "json: cannot unmarshal into Go struct field .metadata of type v1.ObjectMeta",
-        ));
-    };
-    metadata_types(metadata, kind)?;
     let request = call.request;
-    let namespace = metadata.get("namespace").and_then(Value::as_str).unwrap_or_default();
-    if kind.namespaced && request.namespace.is_empty() {
-        return Err(ApiError::bad_request("an empty namespace may not be set during creation"));
+    if call.kind().namespaced && request.namespace.is_empty() {
+        return Err(super::method_not_allowed());
     }
-    if !namespace.is_empty() && namespace != request.namespace {
-        return Err(ApiError::bad_request(
-            "the namespace of the provided object does not match the namespace sent on the request",
-        ));
-    }
-    if kind.namespaced {
-        metadata.insert("namespace".to_owned(), request.namespace.clone().into());
-    }
-    let name = metadata.get("name").and_then(Value::as_str).unwrap_or_default();
-    if !request.name.is_empty() && name != request.name {
-        if !name.is_empty() {
-            let text = format!("the name of the object ({name}) does not match the name on the URL ({})", request.name);
-            return Err(ApiError::bad_request(text));
+    for (field, of_path) in [("namespace", &request.namespace), ("name", &request.name)] {
+        let given = meta_str(&object, field);
+        if !given.is_empty() && given != of_path && !(field == "name" && of_path.is_empty()) {
+            return Err(ApiError::bad_request(match field {
+                "name" => format!("the name of the object ({given}) does not match the name on the URL ({of_path})"),
+                _ => "the namespace of the provided object does not match the namespace sent on the request".to_owned(),
+            }));
         }
-        metadata.insert("name".to_owned(), request.name.clone().into());
+        if !of_path.is_empty() {
+            object["metadata"][field] = of_path.as_str().into();
+        }
     }
     Ok(object)
-}
-
-fn typed(map: &mut Map<String, Value>, kind: &Kind) -> Result<(), ApiError> {
-    for (field, wanted) in [("apiVersion", kind.api_version()), ("kind", kind.kind.to_owned())] {
-        match map.get(field) {
-            None => {}
-            Some(Value::String(have)) if have.is_empty() || *have == wanted => {}
-            Some(have) => {
-                let text = format!("the object provided has {field} {have}, but this path takes \"{wanted}\"");
-                return Err(ApiError::bad_request(text));
-            }
-        }
-        map.insert(field.to_owned(), wanted.into());
-    }
-    Ok(())
 }
 
 /// Refuses metadata of wrong types as Go's decoder does.

@@ -6,9 +6,9 @@ use bytes::Bytes;
 use serde_json::{Value, json};
 
 use super::{Call, Reply};
-use crate::api::kinds::Kind;
+use crate::api::kinds::{Kind, Origin};
 use crate::api::selector::Selection;
-use crate::api::status::ApiError;
+use crate::api::status::{ApiError, Violation};
 use crate::api::store::{Key, Revision, Scope, Stored};
 
 /// Answers with one object.
@@ -71,13 +71,8 @@ fn at(call: &Call<'_>, scope: &Scope, revision: Revision, paging: bool) -> Resul
 /// The revision that `resourceVersionMatch=Exact` asks for.
 fn exact_revision(call: &Call<'_>, paging: bool) -> Result<Option<Revision>, ApiError> {
     let query = &call.request.query;
-    let invalid = |why: &str| {
-        let text = format!("resourceVersionMatch: Forbidden: {why}");
-        let cause = json!({"reason": "FieldValueForbidden", "message": format!("Forbidden: {why}"), "field": "resourceVersionMatch"});
-        let mut error = ApiError::new(422, "Invalid", format!("ListOptions.meta.k8s.io \"\" is invalid: {text}"));
-        error.details = Some(json!({"group": "meta.k8s.io", "kind": "ListOptions", "causes": [cause]}));
-        error
-    };
+    let invalid =
+        |why: &str| ApiError::invalid_options("ListOptions", &Violation::forbidden("resourceVersionMatch", why));
     let version = query.get("resourceVersion");
     match query.get("resourceVersionMatch") {
         Some(_) if paging => Err(invalid("resourceVersionMatch is forbidden when continue is provided")),
@@ -85,7 +80,7 @@ fn exact_revision(call: &Call<'_>, paging: bool) -> Result<Option<Revision>, Api
             Err(invalid("resourceVersionMatch is forbidden unless resourceVersion is provided"))
         }
         Some("Exact") if version == Some("0") => {
-            Err(invalid("resourceVersionMatch \"Exact\" is forbidden for resourceVersion \"0\""))
+            Err(invalid("resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""))
         }
         Some("Exact") => asked_revision(call),
         _ => Ok(None),
@@ -135,7 +130,7 @@ pub fn render(kind: &Kind, items: &[Arc<Stored>], revision: Revision, more: Opti
         if i > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(&item.json());
+        out.extend_from_slice(&if kind.origin == Origin::Custom { item.json() } else { item.untyped_json() });
     }
     out.extend_from_slice(b"]}");
     out.into()

@@ -10,11 +10,21 @@ use crate::api::patching::{json_patch, merge, strategic};
 use crate::api::status::{ApiError, Violation};
 use crate::api::store::{Change, Outcome};
 
+const APPLY: &str = "application/apply-patch+yaml";
+
 /// Patches the object, by the content type of the body.
 pub fn patch(call: &Call<'_>) -> Result<Reply, ApiError> {
+    if call.request.query.get("force").is_some() && incoming::essence(call.content_type) != APPLY {
+        let violation = Violation::forbidden("force", "may not be specified for non-apply patch");
+        return Err(ApiError::invalid_options("PatchOptions", &violation));
+    }
     match incoming::essence(call.content_type) {
         "application/merge-patch+json" => change(call, |live, patch| {
             let mut next = live.clone();
+            if !patch.is_object() {
+                let text = "error decoding patch: json: cannot unmarshal into Go value of type map[string]interface {}";
+                return Err(ApiError::bad_request(text));
+            }
             merge::merge(&mut next, patch);
             Ok(next)
         }),
@@ -22,11 +32,11 @@ pub fn patch(call: &Call<'_>) -> Result<Reply, ApiError> {
         "application/strategic-merge-patch+json" if call.kind().origin == Origin::BuiltIn => {
             change(call, |live, patch| strategic::apply(Place::root(Origin::BuiltIn), live, patch))
         }
-        "application/apply-patch+yaml" => apply_patch(call),
+        APPLY => apply_patch(call),
         _ => {
-            let custom = "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml";
-            let built_in = "application/json-patch+json, application/merge-patch+json, application/strategic-merge-patch+json, application/apply-patch+yaml";
-            Err(ApiError::unsupported_media_type(if call.kind().origin == Origin::Custom { custom } else { built_in }))
+            let mut error = ApiError::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+            error.details = Some(serde_json::json!({}));
+            Err(error)
         }
     }
 }
@@ -38,11 +48,8 @@ fn change(call: &Call<'_>, make: impl Fn(&Value, &Value) -> Result<Value, ApiErr
     let manager = incoming::manager(call, Operation::Update);
     let written = call.core.store.write(call.request.kind, &call.request.key(), |_, live| {
         let live = live.ok_or_else(|| ApiError::not_found(kind, &call.request.name))?;
-        let next = incoming::whole(call, make(&live.value, &patch)?)?;
-        if next["metadata"]["uid"] != live.value["metadata"]["uid"] {
-            let violation = Violation::invalid("metadata.uid", &next["metadata"]["uid"], "field is immutable");
-            return Err(ApiError::invalid(kind, &call.request.name, &[violation]));
-        }
+        let next = patched(call, &make(&live.value, &patch)?)?;
+        settle::same_uid(kind, &live.value, &next)?;
         settle::preconditions(kind, &live.value, &next)?;
         let mut settled = settle::settle(kind, &call.request.subresource, &live.value, &next)?;
         apply::track_update(kind, &manager, &live.value, &mut settled, &stamp::now_s());
@@ -51,16 +58,27 @@ fn change(call: &Call<'_>, make: impl Fn(&Value, &Value) -> Result<Value, ApiErr
     Ok(Reply::written(200, &written))
 }
 
+/// A patched object as its type knows it. What would be 400 in an object is 422 in the outcome of a patch.
+fn patched(call: &Call<'_>, next: &Value) -> Result<Value, ApiError> {
+    let text = next.to_string();
+    let typed = incoming::typed(call, next).map_err(|refusal| {
+        let violation = Violation::invalid("patch", &text.into(), &refusal.message);
+        let mut error =
+            ApiError::new(422, "Invalid", format!(" \"\" is invalid: {}: {}", violation.field, violation.message));
+        let Violation { field, rule, message } = violation;
+        error.details = Some(serde_json::json!({"causes": [{"reason": rule, "message": message, "field": field}]}));
+        error
+    })?;
+    incoming::fit(call, typed)
+}
+
 /// The field manager of an apply: it has to be named.
 fn applier(call: &Call<'_>) -> Result<Manager, ApiError> {
     if call.request.query.get("fieldManager").is_some() {
         return Ok(incoming::manager(call, Operation::Apply));
     }
-    let text = "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch";
-    let mut error = ApiError::new(422, "Invalid", text);
-    let cause = serde_json::json!({"reason": "FieldValueRequired", "message": "Required value: is required for apply patch", "field": "fieldManager"});
-    error.details = Some(serde_json::json!({"group": "meta.k8s.io", "kind": "PatchOptions", "causes": [cause]}));
-    Err(error)
+    let violation = Violation::required("fieldManager", "is required for apply patch");
+    Err(ApiError::invalid_options("PatchOptions", &violation))
 }
 
 fn apply_patch(call: &Call<'_>) -> Result<Reply, ApiError> {
@@ -70,24 +88,29 @@ fn apply_patch(call: &Call<'_>) -> Result<Reply, ApiError> {
     let config: Value = serde_json::from_slice(call.body).map_err(|e| {
         ApiError::bad_request(format!("error decoding the applied configuration as JSON (YAML is not taken here): {e}"))
     })?;
-    if config["apiVersion"] != kind.api_version() || config["kind"] != kind.kind {
-        let text =
-            format!("the applied configuration must be of apiVersion {} and kind {}", kind.api_version(), kind.kind);
-        return Err(ApiError::bad_request(text));
+    let text = |field: &str| config[field].as_str().unwrap_or_default();
+    if text("apiVersion") != kind.api_version() || text("kind") != kind.kind {
+        let (group, version) = text("apiVersion").split_once('/').unwrap_or(("", text("apiVersion")));
+        return Err(ApiError::bad_request(format!("invalid object type: {group}/{version}, Kind={}", text("kind"))));
     }
-    if config["metadata"]["managedFields"].as_array().is_some_and(|m| !m.is_empty()) {
+    if !config["metadata"]["managedFields"].is_null() {
         return Err(ApiError::bad_request("metadata.managedFields must be nil"));
     }
+    checks::all_declared(kind, &config, &incoming::typed(call, &config)?)?;
+    let named = incoming::is_named(&config);
     let config = incoming::fit(call, config)?;
-    checks::decode_applied(kind, &config)?;
     let written = call.core.store.write(call.request.kind, &call.request.key(), |state, live| {
         let now = stamp::now_s();
         let Some(live) = live else {
             if !call.request.subresource.is_empty() {
                 return Err(ApiError::not_found(kind, &call.request.name));
             }
-            if config["metadata"]["resourceVersion"].as_str().is_some_and(|v| !v.is_empty()) {
-                return Err(ApiError::outdated(kind, &call.request.name));
+            incoming::named(call, named)?;
+            // A resourceVersion is no precondition here: the real server creates all the same.
+            if let Some(uid) = config["metadata"]["uid"].as_str().filter(|uid| !uid.is_empty()) {
+                let why =
+                    format!("uid mismatch: the provided object specified uid {uid}, and no existing object was found");
+                return Err(ApiError::conflict(kind, &call.request.name, &why));
             }
             let applied = apply::apply(kind, &manager, &Value::Null, &config, force, &now)?;
             let whole = checks::decode(kind, &applied.object, Unknown::Drop)?;
@@ -95,6 +118,7 @@ fn apply_patch(call: &Call<'_>) -> Result<Reply, ApiError> {
             applied.finish(kind, &mut object, &now);
             return Ok(if call.is_dry_run() { Outcome::Pretend(object) } else { Outcome::Put(object) });
         };
+        settle::same_uid(kind, &live.value, &config)?;
         settle::preconditions(kind, &live.value, &config)?;
         let applied = apply::apply(kind, &manager, &live.value, &config, force, &now)?;
         let whole = checks::decode(kind, &applied.object, Unknown::Drop)?;

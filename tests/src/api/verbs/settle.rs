@@ -3,9 +3,9 @@
 use serde_json::Value;
 
 use crate::api::checks;
-use crate::api::kinds::Kind;
+use crate::api::kinds::{Kind, Origin};
 use crate::api::status::{ApiError, Violation};
-use crate::api::store::Outcome;
+use crate::api::store::{Outcome, meta_str};
 
 /// Fields of `metadata` that no client can change.
 const SERVER_METADATA: &[&str] = &[
@@ -19,6 +19,16 @@ const SERVER_METADATA: &[&str] = &[
     "deletionGracePeriodSeconds",
 ];
 
+/// Refuses a patch that changes the uid. (A PUT with another uid is a precondition that fails.)
+pub fn same_uid(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiError> {
+    let uid = &next["metadata"]["uid"];
+    if uid.is_null() || *uid == live["metadata"]["uid"] {
+        return Ok(());
+    }
+    let violation = Violation::invalid("metadata.uid", uid, "field is immutable");
+    Err(ApiError::invalid(kind, meta_str(live, "name"), &[violation]))
+}
+
 /// Checks what the new version says about the old: its resourceVersion and uid must be the stored ones, if they are given.
 pub fn preconditions(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiError> {
     let name = live["metadata"]["name"].as_str().unwrap_or_default();
@@ -26,8 +36,9 @@ pub fn preconditions(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiE
         |field: &str| next["metadata"][field].as_str().filter(|v| !v.is_empty() && live["metadata"][field] != **v);
     if let Some(uid) = wanted("uid") {
         let have = live["metadata"]["uid"].as_str().unwrap_or_default();
-        let group = if kind.group.is_empty() { String::new() } else { format!("{}/", kind.group) };
-        let path = format!("/registry/{group}{}/{name}", kind.plural);
+        let group = if kind.origin == Origin::Custom { format!("{}/", kind.group) } else { String::new() };
+        let namespace = if kind.namespaced { format!("{}/", meta_str(live, "namespace")) } else { String::new() };
+        let path = format!("/registry/{group}{}/{namespace}{name}", kind.plural);
         let why = format!(
             "StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {have}"
         );

@@ -13,7 +13,7 @@ use super::{Call, Reply, list};
 use crate::api::faults::Effect;
 use crate::api::kinds::{self, KindId};
 use crate::api::selector::Selection;
-use crate::api::status::ApiError;
+use crate::api::status::{ApiError, Violation};
 use crate::api::store::{self, Change, Event, Key, Revision, Since, Store};
 
 /// How often a watcher that allows bookmarks gets one when nothing happens; the real server sends about one a minute.
@@ -51,11 +51,7 @@ pub fn start(call: &Call<'_>) -> Result<Reply, ApiError> {
     let initial_events = query.flag("sendInitialEvents");
     if initial_events && query.get("resourceVersionMatch") != Some("NotOlderThan") {
         let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
-        return Err(ApiError::new(
-            422,
-            "Invalid",
-            format!("ListOptions.meta.k8s.io \"\" is invalid: resourceVersionMatch: Forbidden: {why}"),
-        ));
+        return Err(ApiError::invalid_options("ListOptions", &Violation::forbidden("resourceVersionMatch", why)));
     }
     let since = match asked {
         Some(revision) if !initial_events => Since::After(revision),
