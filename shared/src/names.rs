@@ -15,7 +15,7 @@ pub const ANNOTATION_LABELLED_BY: &str = "snapshot-group.velero.io/labelled-by";
 /// On a pod, or on the StatefulSet that owns it: how its group is released (`auto`, `arrive-and-go`, `barrier`).
 pub const ANNOTATION_MODE: &str = "snapshot-group.velero.io/mode";
 
-/// On a Backup, followed by `.` and the group's id: the round's receipt as JSON.
+/// On a Backup, before a slash and the group's id: the round's receipt as JSON. See [`receipt_annotation`].
 pub const ANNOTATION_RECEIPT_PREFIX: &str = "receipt.snapshot-group.velero.io";
 
 /// Field manager of the hook-agent's writes.
@@ -99,6 +99,12 @@ pub fn group_lease(group: &GroupId) -> LeaseName {
         format!("{GROUP_PREFIX}{readable}-{}", hash8(group.as_str()))
     };
     LeaseName::new(name).unwrap_or_else(|e| unreachable!("letters, digits and '-' between letters and digits: {e}"))
+}
+
+/// The annotation of a Backup that holds a group's receipt. The group stands behind the slash, where a key's name may have
+/// 63 characters, as many as a group's id.
+pub fn receipt_annotation(group: &GroupId) -> String {
+    format!("{ANNOTATION_RECEIPT_PREFIX}/{group}")
 }
 
 #[cfg(test)]

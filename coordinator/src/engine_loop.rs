@@ -1,0 +1,169 @@
+//! The one task that owns the state: takes news in, lets the core decide, starts what it commands, says what it notices.
+
+use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
+
+use coordinator_core::event::Event;
+use coordinator_core::settings::Settings;
+use coordinator_core::step::{State, Step, step};
+use serde_json::Value;
+use tokio::sync::mpsc::Receiver;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::execute::Executor;
+use crate::health::{Health, TURN_MS_MAX};
+use crate::input::Input;
+use crate::kind::Kind;
+use crate::log::{EventType, Fields, Log, tell};
+use crate::metrics::Metrics;
+use crate::signals::{Stop, stopped};
+
+/// The shortest sleep, ms: a decision that wants to be woken at once, for ever, must not take a whole processor.
+const SLEEP_MS_MIN: u64 = 10;
+
+/// Gauges are counted anew at most this often, ms: counting looks at every group.
+const GAUGES_MS: u64 = 1_000;
+
+/// What the loop works with.
+pub struct Tools {
+    /// Clock.
+    pub clock: Clock,
+    /// Who carries commands out.
+    pub executor: Executor,
+    /// Lines.
+    pub log: Log,
+    /// Metrics.
+    pub metrics: Metrics,
+    /// Alive, ready.
+    pub health: Health,
+}
+
+/// The loop.
+pub struct EngineLoop {
+    state: State,
+    tools: Tools,
+    /// Kinds whose first list is still to come.
+    awaited: BTreeSet<Kind>,
+    /// Optional kinds that can be read now.
+    present: BTreeSet<Kind>,
+    workers: Option<u32>,
+    wake_ms: u64,
+    gauges_at: Option<Instant>,
+    told_synced: tokio::sync::watch::Sender<bool>,
+}
+
+impl EngineLoop {
+    /// A loop that decides once all `awaited` kinds are listed; `told_synced` then becomes true.
+    pub fn new(
+        settings: Settings,
+        tools: Tools,
+        awaited: BTreeSet<Kind>,
+        told_synced: tokio::sync::watch::Sender<bool>,
+    ) -> Self {
+        let workers = settings.item_block_workers;
+        Self {
+            state: State::new(settings),
+            tools,
+            awaited,
+            present: BTreeSet::new(),
+            workers,
+            wake_ms: TURN_MS_MAX,
+            gauges_at: None,
+            told_synced,
+        }
+    }
+
+    /// Runs until the process is asked to stop.
+    pub async fn run(mut self, mut inbox: Receiver<Input>, stop: Stop) {
+        let mut stop = std::pin::pin!(stopped(stop));
+        loop {
+            self.tools.health.turn();
+            let sleep = Duration::from_millis(self.wake_ms.clamp(SLEEP_MS_MIN, TURN_MS_MAX));
+            let input = tokio::select! {
+                biased;
+                () = &mut stop => return,
+                input = timeout(sleep, inbox.recv()) => input,
+            };
+            match input {
+                Ok(Some(input)) => self.take(input),
+                // Every sender is gone only when the process ends.
+                Ok(None) => return,
+                Err(_elapsed) => self.step(Event::Tick),
+            }
+            self.count();
+        }
+    }
+
+    fn take(&mut self, input: Input) {
+        match input {
+            Input::Event(event) => self.step(*event),
+            Input::Listed(kind) => {
+                if self.awaited.remove(&kind) && self.awaited.is_empty() {
+                    self.synced();
+                }
+            }
+            Input::Present(kind, present) => {
+                if present {
+                    self.present.insert(kind);
+                } else {
+                    self.present.remove(&kind);
+                }
+                self.learn();
+            }
+            Input::Workers(workers) => {
+                if workers != self.workers {
+                    self.workers = workers;
+                    let said = workers.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
+                    let fields = Fields::from_iter([("workers".to_owned(), Value::from(workers))]);
+                    self.tools.log.say(
+                        EventType::VeleroWorkers,
+                        &format!("Velero's item block workers: {said}"),
+                        &fields,
+                    );
+                    self.learn();
+                }
+            }
+            Input::StrayLease(message) => {
+                self.tools.metrics.stray_lease();
+                self.tools.log.say(EventType::LeaseInvalid, &message, &Fields::new());
+            }
+        }
+    }
+
+    /// Tells the core what was found out, and lets it decide anew.
+    fn learn(&mut self) {
+        let cuts_visible = [Kind::Snapshots, Kind::SnapshotContents].iter().all(|kind| self.present.contains(kind));
+        self.state.learn(self.workers, cuts_visible);
+        self.step(Event::Tick);
+    }
+
+    fn synced(&mut self) {
+        self.step(Event::Synced);
+        self.tools.health.synced();
+        self.tools.metrics.synced();
+        let seen: Vec<&str> = self.present.iter().map(|kind| kind.resource()).collect();
+        let fields = Fields::from_iter([("optional".to_owned(), Value::from(seen))]);
+        self.tools.log.say(EventType::Synced, "all first lists are in", &fields);
+        self.told_synced.send_replace(true);
+    }
+
+    fn step(&mut self, event: Event) {
+        let Step { commands, notices, wake_ms } = step(&mut self.state, event, self.tools.clock.now());
+        self.wake_ms = wake_ms;
+        for command in commands {
+            self.tools.executor.start(command);
+        }
+        for notice in &notices {
+            tell(&self.tools.log, notice);
+            self.tools.metrics.told(notice);
+        }
+    }
+
+    fn count(&mut self) {
+        if self.gauges_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(GAUGES_MS)) {
+            self.gauges_at = Some(Instant::now());
+            self.tools.metrics.gauges(self.state.gauges());
+        }
+    }
+}

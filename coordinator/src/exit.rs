@@ -1,0 +1,68 @@
+//! How the coordinator ends: its exit codes, part of its interface.
+
+use std::process;
+
+/// One way in which the coordinator ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Exit {
+    /// Did what it was asked; for `run`: was told to stop, and did.
+    Ok,
+    /// Flags or environment are wrong; nothing was done.
+    Usage,
+    /// There is no usable kubeconfig and this is no pod with a service account.
+    Kubeconfig,
+    /// `status`: the API server does not answer, or refuses. (`run` never ends for that: it tries again.)
+    Api,
+    /// `run`: the HTTP address cannot be listened on.
+    Listen,
+    /// A defect of the coordinator itself.
+    Internal,
+}
+
+impl Exit {
+    /// Every code, in the order of the documentation.
+    pub const ALL: [Self; 6] = [Self::Ok, Self::Usage, Self::Kubeconfig, Self::Api, Self::Listen, Self::Internal];
+
+    /// The process's exit status. 1 and 126 to 165 stay free: shells, runtimes and signals use them.
+    pub const fn code(self) -> u8 {
+        match self {
+            Self::Ok => 0,
+            Self::Usage => 2,
+            Self::Kubeconfig => 3,
+            Self::Api => 4,
+            Self::Listen => 5,
+            Self::Internal => 70,
+        }
+    }
+
+    /// What it means and what to do, in one line for `--help` and the README.
+    pub const fn meaning(self) -> &'static str {
+        match self {
+            Self::Ok => "did what it was asked (run: stopped by SIGTERM or SIGINT)",
+            Self::Usage => "flags or environment are wrong; the message names which",
+            Self::Kubeconfig => "no usable kubeconfig, and not in a pod with a service account",
+            Self::Api => "status: the API server does not answer, or refuses (run tries again instead)",
+            Self::Listen => "run: the HTTP address cannot be listened on",
+            Self::Internal => "a defect of the coordinator: please report its output",
+        }
+    }
+}
+
+impl From<Exit> for process::ExitCode {
+    fn from(exit: Exit) -> Self {
+        Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    #[test]
+    fn codes_are_distinct_and_leave_shells_and_signals_alone() {
+        let codes: BTreeSet<u8> = Exit::ALL.iter().map(|exit| exit.code()).collect();
+        assert_eq!(codes.len(), Exit::ALL.len());
+        assert!(codes.iter().all(|code| *code != 1 && *code < 126));
+    }
+}

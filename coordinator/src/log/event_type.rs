@@ -1,0 +1,90 @@
+//! Every kind of line that the coordinator writes; `coordinator/EVENTS.md` is the same list for readers.
+
+use super::line::Level;
+
+macro_rules! event_types {
+    ($($variant:ident = $name:literal, $level:ident, $meaning:literal;)+) => {
+        /// What a line is about: its `event_type`.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum EventType { $(#[doc = $meaning] $variant),+ }
+
+        impl EventType {
+            /// Every event type, in the order of the documentation.
+            #[cfg(test)]
+            pub const ALL: &'static [Self] = &[$(Self::$variant),+];
+
+            /// The word in `event_type`.
+            pub const fn as_str(self) -> &'static str {
+                match self { $(Self::$variant => $name),+ }
+            }
+
+            /// How important its lines are.
+            pub const fn level(self) -> Level {
+                match self { $(Self::$variant => Level::$level),+ }
+            }
+
+            /// What it says, in one line.
+            #[cfg(test)]
+            pub const fn meaning(self) -> &'static str {
+                match self { $(Self::$variant => $meaning),+ }
+            }
+        }
+    };
+}
+
+event_types! {
+    Startup = "startup", Info, "The process started: version, settings, where it listens.";
+    SettingIgnored = "setting_ignored", Warning, "A variable of the original is set that this version does not read.";
+    HttpListening = "http_listening", Info, "`/livez`, `/readyz` and `/metrics` are served at `address`.";
+    VeleroWorkers = "velero_workers", Info, "How many pre hooks Velero can run at once was found out, or changed.";
+    Synced = "synced", Info, "All first lists are in: decisions begin (on the leader).";
+    Leading = "leading", Info, "This process leads.";
+    Following = "following", Info, "This process does not lead (any more); `holder` does.";
+    IdentityConflict = "identity_conflict", Error, "Another living process leads under this process's identity.";
+    ApiUnusable = "api_unusable", Error, "The API server refuses or does not answer; `resource`, `code` and the message say what to do. Tried again.";
+    ApiUsable = "api_usable", Info, "What `api_unusable` said is over.";
+    KindAbsent = "kind_absent", Warning, "An optional kind is not installed or may not be read; looked for again every minute.";
+    KindPresent = "kind_present", Info, "An optional kind that was absent can be read now.";
+    WatchRestarted = "watch_restarted", Debug, "A watch broke and goes on.";
+    PodLabelled = "pod_labelled", Info, "A pod was put into a group.";
+    GroupCreated = "group_created", Info, "A group's first member arrived: a round opens.";
+    GroupStatus = "group_status", Info, "A group waits; `wait` says for what.";
+    GroupGranted = "group_granted", Info, "A group got its share of the budget.";
+    GroupReady = "group_ready", Info, "Members of a group were released.";
+    BarrierDegraded = "barrier_degraded", Warning, "A barrier stalled and goes on as arrive-and-go.";
+    GroupReceipt = "group_receipt", Info, "A round ended; `verdict` says what is proven about its cuts.";
+    GroupTooLarge = "group_too_large", Error, "A group has more members than its Lease can list.";
+    MemberExpired = "member_expired", Warning, "A member's Lease stopped changing: its hook is dead.";
+    LeaseInvalid = "lease_invalid", Error, "A Lease of this product says something impossible.";
+    LeaseCollected = "lease_collected", Info, "A Lease that nobody needs any more is deleted.";
+    AnnotationInvalid = "annotation_invalid", Warning, "A workload's annotation says something impossible and is ignored.";
+    WriteFailed = "write_failed", Warning, "A write did not succeed and will be tried again.";
+    Library = "library", Debug, "What a library has to say (only with `--log-level debug`).";
+    Error = "error", Error, "Something else does not work.";
+    Shutdown = "shutdown", Info, "The process was told to stop, and ends.";
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::collections::BTreeSet;
+
+    const DOCUMENT: &str = include_str!("../../EVENTS.md");
+
+    #[test]
+    fn every_event_type_is_documented_and_nothing_else_is() {
+        let rows: BTreeSet<String> = EventType::ALL
+            .iter()
+            .map(|event| format!("| `{}` | {} | {} |", event.as_str(), event.level().as_str(), event.meaning()))
+            .collect();
+        let documented: BTreeSet<String> =
+            DOCUMENT.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
+        assert_eq!(documented, rows);
+    }
+
+    #[test]
+    fn words_are_distinct() {
+        let words: BTreeSet<&str> = EventType::ALL.iter().map(|event| event.as_str()).collect();
+        assert_eq!(words.len(), EventType::ALL.len());
+    }
+}

@@ -1,0 +1,191 @@
+//! How the core's notices read as log lines.
+
+use coordinator_core::notice::{Notice, StallReason};
+use coordinator_core::objects::PodKey;
+use serde_json::{Value, json};
+use shared::duration::format_ms;
+use shared::identity::GroupKey;
+use shared::receipt::Receipt;
+
+use super::event_type::EventType;
+use super::line::Fields;
+use super::writer::Log;
+
+/// A receipt with more JSON than this is summed up only, bytes: container runtimes cut lines at 16 KiB, and half of a
+/// JSON line is none. The whole receipt is on the Backup and in the group's Lease.
+const RECEIPT_SHOWN_BYTES_MAX: usize = 8 * 1024;
+
+/// Writes one notice.
+pub fn tell(log: &Log, notice: &Notice) {
+    let (event, message, fields) = line_of(notice);
+    log.say(event, &message, &fields);
+}
+
+fn line_of(notice: &Notice) -> (EventType, String, Fields) {
+    match notice {
+        Notice::RoundOpened { group, mode, weight, backup } => (
+            EventType::GroupCreated,
+            format!("the first member of {group} arrived: it needs {weight} volumes, mode {mode}"),
+            group_fields(group, json!({"mode": mode, "weight": weight, "backup": backup})),
+        ),
+        Notice::RoundWaits { group, wait } => {
+            (EventType::GroupStatus, format!("{group} waits: {wait}"), group_fields(group, json!({"wait": wait})))
+        }
+        Notice::Granted { group, epoch, weight, waited_ms } => (
+            EventType::GroupGranted,
+            format!("{group} got {weight} volumes of the budget after {}", format_ms(*waited_ms)),
+            group_fields(group, json!({"epoch": epoch, "weight": weight, "waited_ms": waited_ms})),
+        ),
+        Notice::Released { group, epoch, members } => (
+            EventType::GroupReady,
+            format!("{group}: {members} members released"),
+            group_fields(group, json!({"epoch": epoch, "pod_count": members})),
+        ),
+        Notice::BarrierDegraded { group, arrived, expected, why } => (
+            EventType::BarrierDegraded,
+            format!("{group}: {arrived} of {expected} members arrived and {}: goes on as arrive-and-go", stall(*why)),
+            group_fields(group, json!({"waiting": arrived, "expected": expected})),
+        ),
+        Notice::RoundClosed(receipt) => receipt_line(receipt),
+        Notice::PodLabelled { pod, group } => (
+            EventType::PodLabelled,
+            format!("{pod} is in {group} from now on"),
+            pod_fields(pod, json!({"group_id": group})),
+        ),
+        Notice::MemberExpired { pod, group } => (
+            EventType::MemberExpired,
+            format!("the hook of {pod} gave no sign of life: it counts no more"),
+            pod_fields(pod, json!({"group_id": group.group})),
+        ),
+        Notice::LeaseInvalid { message } => (EventType::LeaseInvalid, message.clone(), Fields::new()),
+        Notice::AnnotationInvalid { object, value } => (
+            EventType::AnnotationInvalid,
+            format!("{object}: its mode annotation is ignored: it must be auto, arrive-and-go or barrier"),
+            fields(json!({"object": object, "value": value})),
+        ),
+        Notice::GroupTooLarge { group, members } => (
+            EventType::GroupTooLarge,
+            format!(
+                "{group} has {members} members, more than its Lease can list: the rest go on at their own deadlines"
+            ),
+            group_fields(group, json!({"pod_count": members})),
+        ),
+        Notice::WriteFailed { target, message } => {
+            (EventType::WriteFailed, format!("{target}: {message}"), fields(json!({"target": target})))
+        }
+        Notice::LeaseCollected { lease } => {
+            (EventType::LeaseCollected, format!("Lease {lease} is deleted"), fields(json!({"lease": lease})))
+        }
+    }
+}
+
+fn stall(why: StallReason) -> String {
+    match why {
+        StallReason::AllWorkersWait { workers } => format!("all {workers} workers of Velero wait"),
+        StallReason::NoArrival { for_ms } => format!("nobody else came for {}", format_ms(for_ms)),
+    }
+}
+
+fn receipt_line(receipt: &Receipt) -> (EventType, String, Fields) {
+    let Receipt {
+        namespace,
+        group,
+        epoch,
+        backup,
+        mode,
+        degraded,
+        weight,
+        opened_at,
+        closed_at,
+        members,
+        members_omitted,
+        skew_ms,
+        verdict,
+        why,
+    } = receipt;
+    let mut said = fields(json!({
+        "namespace": namespace,
+        "group_id": group,
+        "epoch": epoch,
+        "backup": backup,
+        "mode": mode,
+        "degraded": degraded,
+        "weight": weight,
+        "opened_at": opened_at,
+        "closed_at": closed_at,
+        "pod_count": members.len() + usize::try_from(*members_omitted).unwrap_or(0),
+        "skew_ms": skew_ms,
+        "held_ms_max": members.iter().filter_map(shared::receipt::MemberReceipt::held_ms).max(),
+        "verdict": verdict,
+        "why": why.to_string(),
+    }));
+    let whole = receipt.to_bounded_json();
+    if whole.len() <= RECEIPT_SHOWN_BYTES_MAX {
+        said.insert("receipt".to_owned(), serde_json::from_str(&whole).unwrap_or(Value::Null));
+    }
+    (EventType::GroupReceipt, format!("{namespace}/{group}: {verdict}: {why}"), said)
+}
+
+fn group_fields(group: &GroupKey, more: Value) -> Fields {
+    let GroupKey { namespace, group } = group;
+    let mut all = fields(json!({"namespace": namespace, "group_id": group}));
+    all.extend(fields(more));
+    all
+}
+
+fn pod_fields(pod: &PodKey, more: Value) -> Fields {
+    let PodKey { namespace, name } = pod;
+    let mut all = fields(json!({"namespace": namespace, "pod": name}));
+    all.extend(fields(more));
+    all
+}
+
+/// The members of a JSON object; what is not known (null) is left out.
+fn fields(object: Value) -> Fields {
+    match object {
+        Value::Object(map) => map.into_iter().filter(|(_, value)| !value.is_null()).collect(),
+        _ => Fields::new(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::group_lease::{Epoch, WaitReason};
+
+    fn group() -> GroupKey {
+        "prod/db".parse().unwrap()
+    }
+
+    fn check(notice: &Notice, event: EventType, message: &str, said: &Value) {
+        let (found_event, found_message, found_fields) = line_of(notice);
+        assert_eq!((found_event, found_message.as_str()), (event, message));
+        assert_eq!(Value::Object(found_fields), *said);
+    }
+
+    #[test]
+    fn lines_name_namespace_and_group_apart() {
+        check(
+            &Notice::Granted { group: group(), epoch: Epoch(7), weight: 3, waited_ms: 1_500 },
+            EventType::GroupGranted,
+            "prod/db got 3 volumes of the budget after 1500ms",
+            &json!({"namespace": "prod", "group_id": "db", "epoch": 7, "weight": 3, "waited_ms": 1500}),
+        );
+        check(
+            &Notice::RoundWaits { group: group(), wait: WaitReason::Members { arrived: 1, expected: 3 } },
+            EventType::GroupStatus,
+            "prod/db waits: barrier: 1 of 3 members arrived",
+            &json!({"namespace": "prod", "group_id": "db", "wait": {"for": "members", "arrived": 1, "expected": 3}}),
+        );
+    }
+
+    #[test]
+    fn what_is_not_known_is_left_out() {
+        check(
+            &Notice::RoundOpened { group: group(), mode: shared::admission::Mode::Barrier, weight: 2, backup: None },
+            EventType::GroupCreated,
+            "the first member of prod/db arrived: it needs 2 volumes, mode barrier",
+            &json!({"namespace": "prod", "group_id": "db", "mode": "barrier", "weight": 2}),
+        );
+    }
+}

@@ -1,0 +1,29 @@
+//! Where this process runs, when nobody says: its pod's namespace, its host's name.
+
+use std::fs;
+
+use shared::identity::Namespace;
+
+/// Mounted into every pod with a service account.
+const NAMESPACE_FILE: &str = "/var/run/secrets/kubernetes.io/serviceaccount/namespace";
+
+/// In a pod this is the pod's name.
+const HOST_NAME_FILE: &str = "/proc/sys/kernel/hostname";
+
+/// Outside of a pod: where Velero is by custom.
+const NAMESPACE_DEFAULT: &str = "velero";
+
+/// The pod's namespace, else `velero`.
+pub fn namespace() -> Namespace {
+    fs::read_to_string(NAMESPACE_FILE)
+        .ok()
+        .and_then(|text| text.trim().parse().ok())
+        .unwrap_or_else(|| Namespace::new(NAMESPACE_DEFAULT).unwrap_or_else(|e| unreachable!("it is a name: {e}")))
+}
+
+/// The host's name.
+pub fn host_name() -> String {
+    let read = fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
+    let name = read.trim();
+    if name.is_empty() { "coordinator".to_owned() } else { name.to_owned() }
+}

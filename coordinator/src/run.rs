@@ -1,0 +1,186 @@
+//! `coordinator run`: puts the parts together, and takes them apart in order.
+
+use std::env;
+use std::sync::Arc;
+
+use coordinator_core::settings::Settings;
+use serde_json::{Value, json};
+use shared::identity::Namespace;
+use tokio::runtime;
+use tokio::sync::watch as signal;
+use tokio::task::JoinSet;
+
+use crate::api;
+use crate::cli::RunFlags;
+use crate::clock::Clock;
+use crate::election::{Candidate, Voice};
+use crate::engine_loop::{EngineLoop, Tools};
+use crate::error_chain::chain;
+use crate::execute::Executor;
+use crate::exit::Exit;
+use crate::health::Health;
+use crate::http::{Listener, Sources};
+use crate::input;
+use crate::log::{EventType, Fields, Log, listen_to_libraries};
+use crate::metrics::Metrics;
+use crate::own_place;
+use crate::signals::{self, Stop};
+use crate::watch::{Scope, Troubles, spawn_all};
+
+/// Threads for calls and watches. Decisions are one task; two threads keep a long list from delaying them, and more would
+/// only be memory on nodes with many processors.
+const THREADS: usize = 2;
+
+/// Writes under way may take this long to end after the process was asked to stop, ms. With the leader Lease's release
+/// (1.5 s) and the log's last lines (1 s) the process ends within 5 s.
+const LAST_WRITES_MS: u64 = 2_000;
+
+/// Variables of the original that configure what this version does not do.
+const IGNORED_VARIABLES: [&str; 3] = ["AWS_REGION", "BACKUP_WINDOW_HOURS", "CHECK_INTERVAL_SECONDS"];
+
+/// What keeps the process from running at all.
+#[derive(Debug, thiserror::Error)]
+enum RunError {
+    /// No way to the API server is configured.
+    #[error(transparent)]
+    Config(#[from] api::ConfigError),
+    /// What is configured cannot be used.
+    #[error(transparent)]
+    Client(#[from] api::ClientError),
+    /// Nothing can be served.
+    #[error(transparent)]
+    Listen(#[from] crate::http::ListenError),
+}
+
+impl RunError {
+    const fn exit(&self) -> Exit {
+        match self {
+            Self::Config(_) | Self::Client(_) => Exit::Kubeconfig,
+            Self::Listen(_) => Exit::Listen,
+        }
+    }
+}
+
+/// Runs until the process is asked to stop.
+pub fn run(flags: RunFlags) -> Exit {
+    let started =
+        Log::start(flags.log_level, flags.log_format).and_then(|log| Ok((log, signals::listen()?))).and_then(|parts| {
+            Ok((parts, runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build()?))
+        });
+    let ((log, stop), runtime) = match started {
+        Ok(parts) => parts,
+        Err(error) => {
+            eprintln!("coordinator: cannot start: {error}");
+            return Exit::Internal;
+        }
+    };
+    let exit = match runtime.block_on(until_stopped(flags, log.clone(), stop)) {
+        Ok(()) => {
+            log.say(EventType::Shutdown, "stopped", &Fields::new());
+            Exit::Ok
+        }
+        Err(error) => {
+            log.say(EventType::Error, &chain(&error), &Fields::new());
+            error.exit()
+        }
+    };
+    // Calls that are still under way are not waited for.
+    runtime.shutdown_background();
+    log.flush();
+    exit
+}
+
+async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunError> {
+    listen_to_libraries(&log);
+    let clock = Clock::start();
+    let namespace = flags.namespace.clone().unwrap_or_else(own_place::namespace);
+    let identity = flags.identity.clone().unwrap_or_else(own_place::host_name);
+    let settings = settings(&flags, namespace.clone(), identity.clone());
+    announce(&log, &flags, &settings);
+
+    let config = api::load(flags.kubeconfig.as_deref()).await?;
+    let metrics = Metrics::new();
+    let client = api::client(&config, Arc::new(metrics.clone()))?;
+    let listener = Listener::bind(flags.http_address).await?;
+    let at = Fields::from_iter([("address".to_owned(), Value::from(listener.address().to_string()))]);
+    log.say(EventType::HttpListening, &format!("listens at http://{}", listener.address()), &at);
+
+    let troubles = Arc::new(Troubles::new(log.clone(), metrics.clone()));
+    let health = Health::new(clock, Arc::clone(&troubles));
+    let mut served = JoinSet::new();
+    served.spawn(listener.serve(Sources { health: health.clone(), metrics: metrics.clone() }));
+
+    let (inbox, news) = input::channel();
+    let scope = Scope {
+        namespace: namespace.clone(),
+        velero_namespace: flags.velero_namespace,
+        pod_selector: flags.resource_label_selector,
+        velero_server: flags.item_block_workers.is_none(),
+    };
+    let watches = spawn_all(client.clone(), inbox.clone(), Arc::clone(&troubles), &scope);
+    let executor = Executor::new(client.clone(), namespace.clone(), inbox.clone());
+    let voice = Voice { inbox, log: log.clone(), metrics: metrics.clone(), troubles };
+    let candidate = Candidate::new(client, namespace, identity, clock, voice);
+
+    let (told_synced, synced) = signal::channel(false);
+    let mut elected = JoinSet::new();
+    elected.spawn(stand(candidate, synced, stop.clone()));
+    let tools = Tools { clock, executor: executor.clone(), log, metrics, health };
+    EngineLoop::new(settings, tools, watches.kinds().clone(), told_synced).run(news, stop).await;
+
+    executor.finish(LAST_WRITES_MS).await;
+    if let Some(Ok(mut candidate)) = elected.join_next().await {
+        candidate.release().await;
+    }
+    Ok(())
+}
+
+/// Stands for election once the cluster is known: a replica that cannot read it must not take the lead from one that can.
+async fn stand(mut candidate: Candidate, mut synced: signal::Receiver<bool>, stop: Stop) -> Candidate {
+    let known = tokio::select! {
+        ready = synced.wait_for(|synced| *synced) => ready.is_ok(),
+        () = signals::stopped(stop.clone()) => false,
+    };
+    if known {
+        candidate.run(stop).await;
+    }
+    candidate
+}
+
+fn settings(flags: &RunFlags, namespace: Namespace, identity: String) -> Settings {
+    Settings {
+        namespace,
+        identity,
+        max_concurrent_snapshots: flags.max_concurrent_snapshots,
+        mode: flags.mode,
+        item_block_workers: flags.item_block_workers,
+        barrier_stall_ms: flags.barrier_stall.0,
+        round_duration_s: flags.round_duration.0,
+        round_idle_ms: flags.round_idle.0,
+        clock_error_ms: flags.clock_error.0,
+        label_pods: flags.ensure_backup_consistency,
+        // Found out by watching; see [`EngineLoop`].
+        cuts_visible: false,
+    }
+}
+
+fn announce(log: &Log, flags: &RunFlags, settings: &Settings) {
+    let version = env!("CARGO_PKG_VERSION");
+    let fields = json!({
+        "version": version,
+        "namespace": settings.namespace,
+        "identity": settings.identity,
+        "velero_namespace": flags.velero_namespace,
+        "max_concurrent_snapshots": settings.max_concurrent_snapshots,
+        "label_pods": settings.label_pods,
+        "resource_label_selector": flags.resource_label_selector,
+    });
+    let fields = fields.as_object().cloned().unwrap_or_default();
+    log.say(EventType::Startup, &format!("coordinator {version} starts"), &fields);
+    for variable in
+        IGNORED_VARIABLES.into_iter().filter(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))
+    {
+        let fields = Fields::from_iter([("variable".to_owned(), Value::from(variable))]);
+        log.say(EventType::SettingIgnored, &format!("{variable} is set, and nothing reads it"), &fields);
+    }
+}

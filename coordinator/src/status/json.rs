@@ -1,0 +1,27 @@
+//! The status as one JSON document, for programs.
+
+use serde::Serialize;
+use shared::time::WallTime;
+
+use super::view::View;
+
+/// Which form of the document this is. Within one form fields are only ever added.
+const API_VERSION: &str = "snapshot-group.velero.io/status-v1";
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Document<'a> {
+    api_version: &'static str,
+    kind: &'static str,
+    read_at: WallTime,
+    #[serde(flatten)]
+    view: &'a View,
+}
+
+/// The document, with a line end.
+pub fn render(view: &View, now: WallTime) -> String {
+    let document = Document { api_version: API_VERSION, kind: "SnapshotGroupStatus", read_at: now, view };
+    let json =
+        serde_json::to_string_pretty(&document).unwrap_or_else(|e| unreachable!("plain data has a JSON form: {e}"));
+    json + "\n"
+}

@@ -1,0 +1,252 @@
+//! How any kind is followed: list, watch, start over; tell what changed, and what went while nobody looked.
+
+use std::fmt::Debug;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures::StreamExt as _;
+use kube::Resource;
+use kube::api::Api;
+use kube::runtime::watcher::{self, Event as Seen, watcher};
+use serde::de::DeserializeOwned;
+
+use super::known::Known;
+use super::troubles::Troubles;
+use crate::api::{ANSWER_TIMEOUT_MS, Trouble, TroubleKind};
+use crate::input::{Inbox, Input};
+use crate::kind::Kind;
+
+/// The first pause after a watch broke, ms: short, because a round may be open; each further one is twice as long …
+const PAUSE_MIN_MS: u64 = 100;
+/// … up to this, ms.
+const PAUSE_MAX_MS: u64 = 30_000;
+/// A watch that went well for this long is at the first pause again, ms.
+const PAUSE_FORGOTTEN_AFTER_MS: u64 = 60_000;
+/// An optional kind that is absent is looked for this often, ms.
+const ABSENT_PAUSE_MS: u64 = 60_000;
+/// A kind that could be read counts as absent only after so many refusals in a row (3 s of them): an API server that
+/// just started refuses for a moment what it will allow.
+const REFUSALS_BEFORE_ABSENT: u32 = 5;
+/// A broken watch that gave no error for this long after it was tried again works, even if it had nothing to tell, ms:
+/// a call that is not answered ends sooner.
+const QUIET_IS_WELL_AFTER_MS: u64 = ANSWER_TIMEOUT_MS + 5_000;
+
+/// What a kind's objects are to us.
+pub enum Reduced<G, T> {
+    /// Stands for `G`; decisions see `T`.
+    Ours(G, T),
+    /// None of ours: gone, if it was one before.
+    NotOurs,
+}
+
+/// What is told of a kind.
+pub enum Told<G, T> {
+    /// New or changed.
+    Is(T),
+    /// Gone.
+    Gone(G),
+    /// The first list is in, or the kind cannot be had.
+    Listed,
+    /// An optional kind can be read, or cannot any more.
+    Present(bool),
+}
+
+/// One kind to follow.
+pub struct Source<R, F> {
+    /// Which.
+    pub kind: Kind,
+    /// Where its objects are.
+    pub api: Api<R>,
+    /// Which of them.
+    pub config: watcher::Config,
+    /// Cuts an object down.
+    pub reduce: F,
+}
+
+/// Follows a kind until nobody listens any more. `tell` turns what is told into news for the loop.
+pub async fn follow<R, G, T, F>(
+    source: Source<R, F>,
+    tell: impl Fn(Told<G, T>) -> Option<Input>,
+    inbox: Inbox,
+    troubles: Arc<Troubles>,
+) where
+    R: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+    G: Clone + PartialEq,
+    T: Debug,
+    F: Fn(R) -> Reduced<G, T>,
+{
+    let Source { kind, api, config, reduce } = source;
+    let mut stream = pin!(watcher(api, config));
+    let mut follower = Follower {
+        kind,
+        known: Known::new(),
+        reduce,
+        pause: Pause::new(),
+        broken: false,
+        refusals: 0,
+        listed: false,
+        present: None,
+    };
+    loop {
+        let next = if follower.broken {
+            let quiet = Duration::from_millis(QUIET_IS_WELL_AFTER_MS);
+            tokio::time::timeout(quiet, stream.next()).await.ok()
+        } else {
+            Some(stream.next().await)
+        };
+        let (told, pause) = match next {
+            None => {
+                follower.works(&troubles);
+                continue;
+            }
+            Some(None) => return,
+            Some(Some(Ok(seen))) => (follower.take(seen, &troubles), None),
+            Some(Some(Err(error))) => follower.failed(&error, &troubles),
+        };
+        for news in told.into_iter().filter_map(&tell) {
+            if inbox.send(news).await.is_err() {
+                return;
+            }
+        }
+        if let Some(pause) = pause {
+            tokio::time::sleep(pause).await;
+        }
+    }
+}
+
+struct Follower<G, F> {
+    kind: Kind,
+    known: Known<G>,
+    reduce: F,
+    pause: Pause,
+    broken: bool,
+    refusals: u32,
+    listed: bool,
+    present: Option<bool>,
+}
+
+impl<G: Clone + PartialEq, F> Follower<G, F> {
+    fn take<R, T>(&mut self, seen: Seen<R>, troubles: &Troubles) -> Vec<Told<G, T>>
+    where
+        R: Resource,
+        T: Debug,
+        F: Fn(R) -> Reduced<G, T>,
+    {
+        // That a list begins says nothing yet: it is said before the API server is asked.
+        if !matches!(seen, Seen::Init) {
+            self.works(troubles);
+        }
+        match seen {
+            Seen::Init => {
+                self.known.begin_list();
+                Vec::new()
+            }
+            Seen::InitApply(object) | Seen::Apply(object) => self.put(object),
+            Seen::Delete(object) => self.known.remove(&name_of(&object)).map(Told::Gone).into_iter().collect(),
+            Seen::InitDone => {
+                if self.present == Some(false) {
+                    troubles.present(self.kind);
+                }
+                let gone = self.known.end_list().into_iter().map(Told::Gone);
+                gone.collect::<Vec<_>>().into_iter().chain(self.now_present(true)).chain(self.now_listed()).collect()
+            }
+        }
+    }
+
+    fn works(&mut self, troubles: &Troubles) {
+        self.refusals = 0;
+        if self.broken {
+            self.broken = false;
+            troubles.over(self.kind);
+        }
+    }
+
+    fn put<R, T>(&mut self, object: R) -> Vec<Told<G, T>>
+    where
+        R: Resource,
+        T: Debug,
+        F: Fn(R) -> Reduced<G, T>,
+    {
+        let name = name_of(&object);
+        match (self.reduce)(object) {
+            Reduced::NotOurs => self.known.remove(&name).map(Told::Gone).into_iter().collect(),
+            Reduced::Ours(stands_for, value) => {
+                let news = self.known.put(&name, &stands_for, &value);
+                let is = news.changed.then_some(Told::Is(value));
+                news.gone.map(Told::Gone).into_iter().chain(is).collect()
+            }
+        }
+    }
+
+    fn failed<T>(&mut self, error: &watcher::Error, troubles: &Troubles) -> (Vec<Told<G, T>>, Option<Duration>) {
+        let trouble = trouble_of(error);
+        let refused = matches!(trouble.kind, TroubleKind::NotFound | TroubleKind::Forbidden);
+        self.refusals = if refused { self.refusals.saturating_add(1) } else { 0 };
+        let absent = refused && (self.present != Some(true) || self.refusals >= REFUSALS_BEFORE_ABSENT);
+        if !(self.kind.optional() && absent) {
+            self.broken = true;
+            troubles.broke(self.kind, &trouble);
+            return (Vec::new(), Some(self.pause.next()));
+        }
+        if self.present != Some(false) {
+            troubles.absent(self.kind, &trouble);
+        }
+        let gone: Vec<_> = self.known.forget_all().into_iter().map(Told::Gone).collect();
+        let told = gone.into_iter().chain(self.now_present(false)).chain(self.now_listed()).collect();
+        (told, Some(Duration::from_millis(ABSENT_PAUSE_MS)))
+    }
+
+    fn now_listed<T>(&mut self) -> Option<Told<G, T>> {
+        let first = !self.listed;
+        self.listed = true;
+        first.then_some(Told::Listed)
+    }
+
+    fn now_present<T>(&mut self, present: bool) -> Option<Told<G, T>> {
+        let changed = self.kind.optional() && self.present != Some(present);
+        self.present = Some(present);
+        changed.then_some(Told::Present(present))
+    }
+}
+
+fn name_of(object: &impl Resource) -> String {
+    let meta = object.meta();
+    let namespace = meta.namespace.as_deref().unwrap_or_default();
+    format!("{namespace}/{}", meta.name.as_deref().unwrap_or_default())
+}
+
+fn trouble_of(error: &watcher::Error) -> Trouble {
+    match error {
+        watcher::Error::InitialListFailed(error)
+        | watcher::Error::WatchStartFailed(error)
+        | watcher::Error::WatchFailed(error) => Trouble::of(error),
+        watcher::Error::WatchError(status) => Trouble::of(&kube::Error::Api(status.clone())),
+        watcher::Error::NoResourceVersion => {
+            Trouble { kind: TroubleKind::Garbage, code: None, said: "a list without resourceVersion".to_owned() }
+        }
+    }
+}
+
+/// How long to wait after a failure.
+struct Pause {
+    next_ms: u64,
+    last: Option<Instant>,
+}
+
+impl Pause {
+    fn new() -> Self {
+        Self { next_ms: PAUSE_MIN_MS, last: None }
+    }
+
+    fn next(&mut self) -> Duration {
+        let forgotten = Duration::from_millis(PAUSE_FORGOTTEN_AFTER_MS);
+        if self.last.is_none_or(|last| last.elapsed() > forgotten) {
+            self.next_ms = PAUSE_MIN_MS;
+        }
+        let pause = Duration::from_millis(self.next_ms);
+        self.next_ms = (self.next_ms * 2).min(PAUSE_MAX_MS);
+        self.last = Some(Instant::now());
+        pause
+    }
+}

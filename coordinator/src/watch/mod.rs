@@ -1,0 +1,20 @@
+//! What is watched, and how each object is cut down to what decisions use the moment it arrives.
+
+pub mod backups;
+mod claims;
+mod cut_join;
+mod follow;
+mod known;
+pub mod leases;
+pub mod pods;
+mod selector;
+mod snapshot_contents;
+mod snapshots;
+mod spawn;
+mod stateful_sets;
+mod troubles;
+mod velero_server;
+mod volumes;
+
+pub use spawn::{Scope, spawn_all};
+pub use troubles::Troubles;

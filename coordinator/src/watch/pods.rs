@@ -1,0 +1,153 @@
+//! What decisions see of a Pod.
+
+use std::collections::BTreeSet;
+
+use coordinator_core::objects::{Owner, Pod, PodKey, PodPhase};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use kube::api::{ApiResource, Object};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
+use shared::identity::IdentityError;
+use shared::names::ANNOTATION_MODE;
+
+/// The fields of a Pod that are read at all: 500 whole Pods a page would be megabytes.
+pub type SlimPod = Object<PodSpec, PodStatus>;
+
+/// `spec`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct PodSpec {
+    volumes: Option<Vec<PodVolume>>,
+}
+
+/// `spec.volumes[]`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct PodVolume {
+    name: String,
+    persistent_volume_claim: Option<ClaimSource>,
+    ephemeral: Option<IgnoredAny>,
+}
+
+/// `spec.volumes[].persistentVolumeClaim`.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct ClaimSource {
+    claim_name: String,
+}
+
+/// `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+pub struct PodStatus {
+    phase: Option<String>,
+}
+
+/// Where Pods are.
+pub fn resource() -> ApiResource {
+    ApiResource::erase::<k8s_openapi::api::core::v1::Pod>(&())
+}
+
+/// Cuts a Pod down.
+///
+/// # Errors
+/// When its names are not valid, which no API server lets through.
+pub fn reduce(pod: SlimPod) -> Result<Pod, IdentityError> {
+    let Object { types: _, metadata, spec, status } = pod;
+    let name: String = metadata.name.unwrap_or_default();
+    Ok(Pod {
+        key: PodKey { namespace: metadata.namespace.unwrap_or_default().parse()?, name: name.parse()? },
+        uid: metadata.uid.unwrap_or_default().parse()?,
+        phase: phase(status.and_then(|status| status.phase).as_deref()),
+        deleting: metadata.deletion_timestamp.is_some(),
+        labels: metadata.labels.unwrap_or_default(),
+        owner: owner(metadata.owner_references.unwrap_or_default()),
+        claims: claims(&name, spec.volumes.unwrap_or_default()),
+        mode: metadata.annotations.and_then(|mut annotations| annotations.remove(ANNOTATION_MODE)),
+    })
+}
+
+fn phase(word: Option<&str>) -> PodPhase {
+    match word {
+        None | Some("Pending") => PodPhase::Pending,
+        Some("Succeeded" | "Failed") => PodPhase::Ended,
+        // "Unknown" is a node that does not answer: the pod may well run.
+        Some(_) => PodPhase::Running,
+    }
+}
+
+fn owner(references: Vec<OwnerReference>) -> Option<Owner> {
+    let controller = references.into_iter().find(|reference| reference.controller == Some(true))?;
+    Some(match (controller.api_version.split('/').next(), controller.kind.as_str()) {
+        (Some("apps"), "StatefulSet") => Owner::StatefulSet(controller.name),
+        _ => Owner::Other,
+    })
+}
+
+/// Claims by name. A generic ephemeral volume's claim is called `<pod>-<volume>` (Kubernetes, "Ephemeral Volumes").
+fn claims(pod: &str, volumes: Vec<PodVolume>) -> BTreeSet<String> {
+    volumes
+        .into_iter()
+        .filter_map(|volume| match (volume.persistent_volume_claim, volume.ephemeral) {
+            (Some(claim), _) => Some(claim.claim_name),
+            (None, Some(_)) => Some(format!("{pod}-{}", volume.name)),
+            (None, None) => None,
+        })
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn read(pod: Value) -> Pod {
+        reduce(serde_json::from_value(pod).unwrap()).unwrap()
+    }
+
+    #[test]
+    fn a_stateful_set_pod_with_all_sorts_of_volumes() {
+        let pod = read(json!({
+            "apiVersion": "v1", "kind": "Pod",
+            "metadata": {
+                "namespace": "prod", "name": "db-0", "uid": "u-1", "labels": {"app": "db"},
+                "annotations": {"snapshot-group.velero.io/mode": "barrier", "other": "x"},
+                "ownerReferences": [
+                    {"apiVersion": "example.com/v1", "kind": "StatefulSet", "name": "no", "uid": "1"},
+                    {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "2", "controller": true},
+                ],
+            },
+            "spec": {"containers": [], "volumes": [
+                {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}},
+                {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+                {"name": "config", "configMap": {"name": "c"}},
+            ]},
+            "status": {"phase": "Running", "conditions": [{"type": "Ready"}]},
+        }));
+        assert_eq!(pod.key.to_string(), "prod/db-0");
+        assert_eq!(pod.owner, Some(Owner::StatefulSet("db".to_owned())));
+        assert_eq!(pod.claims, BTreeSet::from(["data-db-0".to_owned(), "db-0-scratch".to_owned()]));
+        assert_eq!((pod.phase, pod.deleting, pod.mode.as_deref()), (PodPhase::Running, false, Some("barrier")));
+    }
+
+    #[test]
+    fn a_bare_pod_that_is_going() {
+        let pod = read(json!({
+            "metadata": {"namespace": "a", "name": "b", "uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z"},
+            "spec": {"volumes": null},
+        }));
+        assert_eq!((pod.phase, pod.deleting, pod.owner, pod.mode), (PodPhase::Pending, true, None, None));
+        assert!(pod.claims.is_empty() && pod.labels.is_empty());
+    }
+
+    #[test]
+    fn phases_and_owners() {
+        assert_eq!([Some("Succeeded"), Some("Failed")].map(phase), [PodPhase::Ended; 2]);
+        assert_eq!([Some("Running"), Some("Unknown")].map(phase), [PodPhase::Running; 2]);
+        let job = OwnerReference {
+            api_version: "batch/v1".to_owned(),
+            kind: "Job".to_owned(),
+            controller: Some(true),
+            ..OwnerReference::default()
+        };
+        assert_eq!(owner(vec![job]), Some(Owner::Other));
+    }
+}

@@ -1,0 +1,244 @@
+//! Starts following all kinds: which objects, how they are cut down, what news they make.
+
+use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use coordinator_core::event::Event;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::api::Api;
+use kube::runtime::watcher;
+use kube::{Client, Resource};
+use serde::de::DeserializeOwned;
+use shared::identity::Namespace;
+use shared::names::LABEL_ROLE;
+use tokio::task::JoinSet;
+
+use super::cut_join::CutJoin;
+use super::follow::{Reduced, Source, Told, follow};
+use super::leases::{LeaseKey, key_of};
+use super::troubles::Troubles;
+use super::{backups, claims, pods, snapshot_contents, snapshots, stateful_sets, velero_server, volumes};
+use crate::input::{Inbox, Input};
+use crate::kind::Kind;
+
+/// What of the cluster is watched.
+#[derive(Clone, Debug)]
+pub struct Scope {
+    /// The coordinator's own namespace.
+    pub namespace: Namespace,
+    /// Velero's.
+    pub velero_namespace: Namespace,
+    /// Only pods with these labels.
+    pub pod_selector: Option<String>,
+    /// Whether Velero's Deployment is asked for its workers.
+    pub velero_server: bool,
+}
+
+/// The watches that run. They end with this.
+pub struct Watches {
+    tasks: JoinSet<()>,
+    client: Client,
+    inbox: Inbox,
+    troubles: Arc<Troubles>,
+    kinds: BTreeSet<Kind>,
+}
+
+/// Starts all watches; [`Watches::kinds`] says which.
+pub fn spawn_all(client: Client, inbox: Inbox, troubles: Arc<Troubles>, scope: &Scope) -> Watches {
+    let mut watches = Watches { tasks: JoinSet::new(), client, inbox, troubles, kinds: BTreeSet::new() };
+    watches.workloads(scope.pod_selector.as_deref());
+    watches.leases(scope.namespace.clone());
+    watches.backups(&scope.velero_namespace);
+    watches.cuts();
+    if scope.velero_server {
+        watches.velero_server(&scope.velero_namespace);
+    }
+    watches
+}
+
+impl Watches {
+    /// What is watched.
+    pub fn kinds(&self) -> &BTreeSet<Kind> {
+        &self.kinds
+    }
+
+    fn workloads(&mut self, pod_selector: Option<&str>) {
+        let client = self.client.clone();
+        let pods =
+            pod_selector.map_or_else(watcher::Config::default, |labels| watcher::Config::default().labels(labels));
+        self.start(
+            Source {
+                kind: Kind::Pods,
+                api: Api::all_with(client.clone(), &pods::resource()),
+                config: pods,
+                reduce: |pod| pods::reduce(pod).map_or(Reduced::NotOurs, |pod| Reduced::Ours(pod.key.clone(), pod)),
+            },
+            plain(Kind::Pods, Event::Pod, Event::PodGone),
+        );
+        self.start(
+            Source {
+                kind: Kind::Claims,
+                api: Api::all_with(client.clone(), &claims::resource()),
+                config: watcher::Config::default(),
+                reduce: |claim| {
+                    claims::reduce(claim).map_or(Reduced::NotOurs, |claim| Reduced::Ours(claim.key.clone(), claim))
+                },
+            },
+            plain(Kind::Claims, Event::Claim, Event::ClaimGone),
+        );
+        self.start(
+            Source {
+                kind: Kind::Volumes,
+                api: Api::all_with(client.clone(), &volumes::resource()),
+                config: watcher::Config::default(),
+                reduce: |volume| {
+                    let volume = volumes::reduce(volume);
+                    Reduced::Ours(volume.name.clone(), volume)
+                },
+            },
+            plain(Kind::Volumes, Event::Volume, Event::VolumeGone),
+        );
+        self.start(
+            Source {
+                kind: Kind::StatefulSets,
+                api: Api::all_with(client, &stateful_sets::resource()),
+                config: watcher::Config::default(),
+                reduce: |set| {
+                    stateful_sets::reduce(set).map_or(Reduced::NotOurs, |set| Reduced::Ours(set.key.clone(), set))
+                },
+            },
+            plain(Kind::StatefulSets, Event::StatefulSet, Event::StatefulSetGone),
+        );
+    }
+
+    fn leases(&mut self, own_namespace: Namespace) {
+        self.start(
+            Source {
+                kind: Kind::Leases,
+                api: Api::all(self.client.clone()),
+                config: watcher::Config::default().labels(LABEL_ROLE),
+                reduce: move |lease: Lease| match key_of(&lease, &own_namespace) {
+                    Ok(key) => Reduced::Ours(Some(key.clone()), Ok(key.observed(&lease))),
+                    Err(stray) => Reduced::Ours(None, Err(stray)),
+                },
+            },
+            |told: Told<Option<LeaseKey>, Result<Event, String>>| match told {
+                Told::Is(Ok(event)) => Some(Input::from(event)),
+                Told::Is(Err(stray)) => Some(Input::StrayLease(stray)),
+                Told::Gone(key) => key.map(|key| Input::from(key.gone())),
+                Told::Listed => Some(Input::Listed(Kind::Leases)),
+                Told::Present(present) => Some(Input::Present(Kind::Leases, present)),
+            },
+        );
+    }
+
+    fn backups(&mut self, velero_namespace: &Namespace) {
+        self.start(
+            Source {
+                kind: Kind::Backups,
+                api: Api::namespaced_with(self.client.clone(), velero_namespace.as_str(), &backups::resource()),
+                config: watcher::Config::default(),
+                reduce: |backup| {
+                    backups::reduce(backup).map_or(Reduced::NotOurs, |backup| Reduced::Ours(backup.key.clone(), backup))
+                },
+            },
+            plain(Kind::Backups, Event::Backup, Event::BackupGone),
+        );
+    }
+
+    fn cuts(&mut self) {
+        let join = Arc::new(Mutex::new(CutJoin::default()));
+        let (asked, made) = (Arc::clone(&join), join);
+        self.start(
+            Source {
+                kind: Kind::Snapshots,
+                api: Api::all_with(self.client.clone(), &snapshots::resource()),
+                config: watcher::Config::default(),
+                reduce: |snapshot| match snapshots::reduce(snapshot) {
+                    Ok(Some(asked)) => Reduced::Ours(asked.snapshot.clone(), asked),
+                    Ok(None) | Err(_) => Reduced::NotOurs,
+                },
+            },
+            move |told| {
+                let mut join = asked.lock().unwrap_or_else(PoisonError::into_inner);
+                match told {
+                    Told::Is(asked) => join.asked(asked).map(|cut| Input::from(Event::Cut(cut))),
+                    Told::Gone(snapshot) => {
+                        join.asked_gone(&snapshot);
+                        None
+                    }
+                    Told::Listed => Some(Input::Listed(Kind::Snapshots)),
+                    Told::Present(present) => Some(Input::Present(Kind::Snapshots, present)),
+                }
+            },
+        );
+        self.start(
+            Source {
+                kind: Kind::SnapshotContents,
+                api: Api::all_with(self.client.clone(), &snapshot_contents::resource()),
+                config: watcher::Config::default(),
+                reduce: |content| {
+                    snapshot_contents::reduce(content)
+                        .map_or(Reduced::NotOurs, |made| Reduced::Ours(made.snapshot.clone(), made))
+                },
+            },
+            move |told| {
+                let mut join = made.lock().unwrap_or_else(PoisonError::into_inner);
+                match told {
+                    Told::Is(made) => join.made(made).map(|cut| Input::from(Event::Cut(cut))),
+                    Told::Gone(snapshot) => {
+                        join.made_gone(&snapshot);
+                        None
+                    }
+                    Told::Listed => Some(Input::Listed(Kind::SnapshotContents)),
+                    Told::Present(present) => Some(Input::Present(Kind::SnapshotContents, present)),
+                }
+            },
+        );
+    }
+
+    fn velero_server(&mut self, velero_namespace: &Namespace) {
+        let named = format!("metadata.name={}", velero_server::DEPLOYMENT);
+        self.start(
+            Source {
+                kind: Kind::VeleroServer,
+                api: Api::namespaced_with(self.client.clone(), velero_namespace.as_str(), &velero_server::resource()),
+                config: watcher::Config::default().fields(&named),
+                reduce: |deployment| Reduced::Ours((), velero_server::reduce(deployment)),
+            },
+            |told| match told {
+                Told::Is(workers) => Some(Input::Workers(workers)),
+                Told::Gone(()) => Some(Input::Workers(None)),
+                Told::Listed => Some(Input::Listed(Kind::VeleroServer)),
+                Told::Present(present) => Some(Input::Present(Kind::VeleroServer, present)),
+            },
+        );
+    }
+
+    fn start<R, G, T, F>(
+        &mut self,
+        source: Source<R, F>,
+        tell: impl Fn(Told<G, T>) -> Option<Input> + Send + Sync + 'static,
+    ) where
+        R: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
+        G: Clone + PartialEq + Send + 'static,
+        T: Debug + Send + 'static,
+        F: Fn(R) -> Reduced<G, T> + Send + 'static,
+    {
+        self.kinds.insert(source.kind);
+        self.tasks.spawn(follow(source, tell, self.inbox.clone(), Arc::clone(&self.troubles)));
+    }
+}
+
+/// News of a kind whose objects the core takes as they are.
+fn plain<G, T>(kind: Kind, is: fn(T) -> Event, gone: fn(G) -> Event) -> impl Fn(Told<G, T>) -> Option<Input> {
+    move |told| {
+        Some(match told {
+            Told::Is(value) => Input::from(is(value)),
+            Told::Gone(key) => Input::from(gone(key)),
+            Told::Listed => Input::Listed(kind),
+            Told::Present(present) => Input::Present(kind, present),
+        })
+    }
+}

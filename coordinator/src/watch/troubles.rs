@@ -1,0 +1,129 @@
+//! Which watches do not work now, and which of that is worth a line: each trouble once, and again only while it lasts.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde_json::{Value, json};
+
+use crate::api::{Trouble, TroubleKind};
+use crate::kind::Kind;
+use crate::log::{EventType, Fields, Log};
+use crate::metrics::Metrics;
+
+/// A trouble that lasts is said again this often, ms.
+const SAID_AGAIN_AFTER_MS: u64 = 60_000;
+
+/// So many failures in a row are more than a connection that broke.
+const FAILURES_BEFORE_SAID: u32 = 3;
+
+#[derive(Debug)]
+struct Broken {
+    trouble: Trouble,
+    failures: u32,
+    said: Option<Instant>,
+}
+
+/// The troubles of all watches.
+pub struct Troubles {
+    log: Log,
+    metrics: Metrics,
+    broken: Mutex<BTreeMap<Kind, Broken>>,
+}
+
+impl Troubles {
+    /// None yet.
+    pub fn new(log: Log, metrics: Metrics) -> Self {
+        Self { log, metrics, broken: Mutex::new(BTreeMap::new()) }
+    }
+
+    /// A watch broke, or could not be started.
+    pub fn broke(&self, kind: Kind, trouble: &Trouble) {
+        if kind != Kind::LeaderLease {
+            self.metrics.watch_restarted(kind);
+        }
+        let fields = fields(kind, trouble);
+        if self.note(kind, trouble) {
+            let advice = trouble.advice("read", kind.resource());
+            self.log.say(EventType::ApiUnusable, &format!("{}: {trouble}: {advice}", kind.resource()), &fields);
+        } else {
+            self.log.say(EventType::WatchRestarted, &format!("{}: {trouble}", kind.resource()), &fields);
+        }
+    }
+
+    /// Remembers the trouble; true when it is worth an important line.
+    fn note(&self, kind: Kind, trouble: &Trouble) -> bool {
+        let mut broken = self.lock();
+        let again = Duration::from_millis(SAID_AGAIN_AFTER_MS);
+        // A server that is down breaks all watches at once: one line says it for all of them.
+        let said_for_another = !of_one_kind(trouble.kind)
+            && broken.iter().any(|(other, of_other)| {
+                *other != kind
+                    && of_other.trouble.kind == trouble.kind
+                    && of_other.said.is_some_and(|said| said.elapsed() < again)
+            });
+        let entry = broken.entry(kind).or_insert_with(|| Broken { trouble: trouble.clone(), failures: 0, said: None });
+        if entry.trouble.kind != trouble.kind {
+            entry.said = None;
+        }
+        entry.trouble = trouble.clone();
+        entry.failures = entry.failures.saturating_add(1);
+        let serious = refuses(trouble.kind) || entry.failures >= FAILURES_BEFORE_SAID;
+        let say = serious && !said_for_another && entry.said.is_none_or(|said| said.elapsed() >= again);
+        if say {
+            entry.said = Some(Instant::now());
+        }
+        say
+    }
+
+    /// A watch works again.
+    pub fn over(&self, kind: Kind) {
+        let was = self.lock().remove(&kind);
+        if was.is_some_and(|broken| broken.said.is_some()) {
+            let fields = Fields::from_iter([("resource".to_owned(), Value::from(kind.resource()))]);
+            self.log.say(EventType::ApiUsable, &format!("{} can be watched again", kind.resource()), &fields);
+        }
+    }
+
+    /// An optional kind cannot be had.
+    pub fn absent(&self, kind: Kind, trouble: &Trouble) {
+        self.lock().remove(&kind);
+        let message = format!("{} cannot be read ({trouble}): {}", kind.resource(), kind.without_it());
+        self.log.say(EventType::KindAbsent, &message, &fields(kind, trouble));
+    }
+
+    /// An optional kind that was absent can be had.
+    pub fn present(&self, kind: Kind) {
+        let fields = Fields::from_iter([("resource".to_owned(), Value::from(kind.resource()))]);
+        self.log.say(EventType::KindPresent, &format!("{} can be read now", kind.resource()), &fields);
+    }
+
+    /// What does not work now: resource and why, for `/readyz`.
+    pub fn now(&self) -> Vec<String> {
+        let broken = self.lock();
+        broken.iter().map(|(kind, broken)| format!("{}: {}", kind.resource(), broken.trouble)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Kind, Broken>> {
+        // A panic while it was held leaves a map that is still whole.
+        self.broken.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether such a trouble concerns single kinds rather than the API server as a whole.
+fn of_one_kind(kind: TroubleKind) -> bool {
+    matches!(kind, TroubleKind::Forbidden | TroubleKind::NotFound | TroubleKind::Invalid)
+}
+
+/// Whether such a trouble stays until a person does something, so that there is no use in waiting before it is said.
+fn refuses(kind: TroubleKind) -> bool {
+    matches!(kind, TroubleKind::Unauthorized | TroubleKind::Forbidden | TroubleKind::NotFound | TroubleKind::Invalid)
+}
+
+fn fields(kind: Kind, trouble: &Trouble) -> Fields {
+    let mut fields = Fields::from_iter([("resource".to_owned(), Value::from(kind.resource()))]);
+    if let Some(code) = trouble.code {
+        fields.insert("code".to_owned(), json!(code));
+    }
+    fields
+}
