@@ -72,7 +72,8 @@ pub(crate) struct Reader<'a> {
 impl<'a> Reader<'a> {
     /// Checks role and protocol first: nothing else is read from a Lease that is not ours.
     pub(crate) fn new(lease: &'a Lease, role: LeaseRole) -> Result<Self, LeaseError> {
-        let part = |text: &Option<String>| shorten(text.as_deref().unwrap_or("?"));
+        // Names in full: the API server keeps them short, and a person has to find the Lease by them.
+        let part = |text: &Option<String>| text.clone().unwrap_or_else(|| "?".to_owned());
         let name = format!("{}/{}", part(&lease.metadata.namespace), part(&lease.metadata.name));
         let reader = Self { lease, name };
         let found = reader.label(LABEL_ROLE);
