@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use super::go_duration::GoDuration;
 
-/// The namespace in which the simulated server looks for Backups.
+/// The namespace in which a Velero looks for Backups, unless it is told another.
 pub const VELERO_NAMESPACE: &str = "velero";
 
 /// On snapshots and their contents: the Backup that made them.

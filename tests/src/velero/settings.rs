@@ -4,6 +4,7 @@ use std::num::NonZeroU32;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::backup::VELERO_NAMESPACE;
 use super::kubelet::TokenSource;
 use super::truth::TruthLog;
 use super::version::VeleroVersion;
@@ -42,6 +43,8 @@ pub enum LostHandovers {
 /// Flags, times and surroundings. The default has the real program's defaults; [`VeleroSettings::quick`] has times for tests.
 #[derive(Clone, Debug)]
 pub struct VeleroSettings {
+    /// The namespace in which it looks for Backups: another one lets two servers share a cluster.
+    pub namespace: String,
     /// Whose behaviour.
     pub version: VeleroVersion,
     /// `--item-block-worker-count`: blocks of one Backup that run at once.
@@ -82,6 +85,7 @@ pub struct VeleroSettings {
 impl Default for VeleroSettings {
     fn default() -> Self {
         Self {
+            namespace: VELERO_NAMESPACE.to_owned(),
             version: VeleroVersion::default(),
             item_block_workers: 1,
             concurrent_backups: 1,

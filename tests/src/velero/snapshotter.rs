@@ -1,6 +1,6 @@
 //! What do snapshot controller, sidecar and EBS driver do with a `VolumeSnapshot`? This stands in for all three.
 //!
-//! It binds a `VolumeSnapshotContent`, cuts after the cut delay (handle and creation time appear, as the sidecar writes them
+//! It serves the snapshots of the Backups in one Velero's namespace. It binds a `VolumeSnapshotContent`, cuts after the cut delay (handle and creation time appear, as the sidecar writes them
 //! when the driver's call returns), and says that it is ready after the ready delay. A claim's annotations
 //! [`ANNOTATION_CUT_DELAY`] and [`ANNOTATION_CUT_ERROR`] change that. A cut that was begun happens even when Velero has given
 //! up meanwhile and deleted the snapshot: the driver's call is under way.
@@ -18,7 +18,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use kube::{Api, Client};
 use serde_json::json;
 
-use super::backup::LABEL_BACKUP_NAME;
+use super::backup::{LABEL_BACKUP_NAME, backup_resource};
 use super::go_duration::GoDuration;
 use super::object_name::ObjectName;
 use super::settings::{CreationTimes, VeleroSettings};
@@ -38,6 +38,7 @@ const RESTORE_BYTES: i64 = 1 << 30;
 #[derive(Clone)]
 pub struct Snapshotter {
     client: Client,
+    namespace: String,
     cut_delay: Duration,
     ready_delay: Duration,
     creation_times: CreationTimes,
@@ -64,6 +65,7 @@ impl Snapshotter {
     pub fn new(client: Client, settings: &VeleroSettings) -> Self {
         Self {
             client,
+            namespace: settings.namespace.clone(),
             cut_delay: settings.cut_delay,
             ready_delay: settings.ready_delay,
             creation_times: settings.creation_times,
@@ -107,6 +109,12 @@ impl Snapshotter {
 
     async fn cut(&self, request: &Request) -> kube::Result<()> {
         let Request { backup, name, uid, claim, class } = request;
+        // Another Velero's snapshot is another snapshotter's.
+        let backups: Api<DynamicObject> =
+            Api::namespaced_with(self.client.clone(), &self.namespace, &backup_resource());
+        if backups.get_opt(backup).await?.is_none() {
+            return Ok(());
+        }
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &claim.namespace);
         let claim_object = claims.get(&claim.name).await?;
         let volume = self.volume_handle(&claim_object).await?;
@@ -180,7 +188,7 @@ impl Snapshotter {
     }
 }
 
-/// A snapshot that names a claim and that nobody has bound yet.
+/// A Velero's snapshot that names a claim and that nobody has bound yet.
 fn read(snapshot: &DynamicObject) -> Option<Request> {
     let meta = &snapshot.metadata;
     if text_at(snapshot, "/status/boundVolumeSnapshotContentName").is_some() {
@@ -189,7 +197,7 @@ fn read(snapshot: &DynamicObject) -> Option<Request> {
     let namespace = meta.namespace.clone()?;
     let backup = meta.labels.as_ref().and_then(|labels| labels.get(LABEL_BACKUP_NAME)).cloned();
     Some(Request {
-        backup: backup.unwrap_or_default(),
+        backup: backup?,
         uid: meta.uid.clone()?,
         claim: ObjectName::new(&namespace, text_at(snapshot, "/spec/source/persistentVolumeClaimName")?),
         class: text_at(snapshot, "/spec/volumeSnapshotClassName")?.to_owned(),

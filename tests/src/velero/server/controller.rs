@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt;
 use kube::api::ListParams;
@@ -11,7 +12,7 @@ use kube::runtime::{WatchStreamExt, watcher};
 use serde_json::json;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::MissedTickBehavior;
+use tokio::time::{Instant, MissedTickBehavior};
 
 use super::Server;
 use super::finish::{finish, leave_in_progress};
@@ -51,9 +52,27 @@ struct Controller {
     tasks: JoinSet<Ended>,
 }
 
+/// How long a server that starts waits for an API server that has not got its stores ready (429), as client-go does.
+const FIRST_LIST_PATIENCE: Duration = Duration::from_secs(30);
+
+/// How often it asks meanwhile.
+const FIRST_LIST_RETRY: Duration = Duration::from_millis(200);
+
+async fn first_list(server: &Server) -> kube::Result<Vec<DynamicObject>> {
+    let give_up = Instant::now() + FIRST_LIST_PATIENCE;
+    loop {
+        match server.backups().list(&ListParams::default()).await {
+            Err(kube::Error::Api(status)) if status.code == 429 && Instant::now() < give_up => {
+                tokio::time::sleep(FIRST_LIST_RETRY).await;
+            }
+            listed => return listed.map(|list| list.items),
+        }
+    }
+}
+
 /// Marks what an earlier server left `InProgress` as `Failed`; answers with all Backups that are there.
 pub(super) async fn mark_interrupted(server: &Server) -> kube::Result<Vec<DynamicObject>> {
-    let found = server.backups().list(&ListParams::default()).await?.items;
+    let found = first_list(server).await?;
     for backup in found.iter().filter(|backup| Phase::of(backup) == Some(Phase::InProgress)) {
         let name = backup.metadata.name.as_deref().unwrap_or_default();
         let reason = "found a backup with status \"InProgress\" during the server starting, mark it as \"Failed\"";

@@ -20,7 +20,7 @@ use kube::{Api, Client};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use super::backup::{Phase, VELERO_NAMESPACE, backup_resource};
+use super::backup::{Phase, backup_resource};
 use super::kubelet::{Kubelet, KubeletError, KubeletSettings, Node};
 use super::settings::{VeleroSettings, VolumeMode};
 use super::snapshotter::Snapshotter;
@@ -54,10 +54,8 @@ pub enum VeleroError {
     #[error("the stand-in kubelet cannot start")]
     Kubelet(#[source] KubeletError),
     /// The Backups could not be listed, or one left InProgress not be marked.
-    #[error(
-        "Backups in namespace {VELERO_NAMESPACE} cannot be read or marked: is the kind served, does the namespace exist?"
-    )]
-    Backups(#[source] kube::Error),
+    #[error("Backups in namespace {0} cannot be read or marked: is the kind served, does the namespace exist?")]
+    Backups(String, #[source] kube::Error),
     /// A Backup could not be created.
     #[error("Backup {0} cannot be created")]
     Create(String, #[source] kube::Error),
@@ -74,7 +72,7 @@ impl std::fmt::Debug for Server {
 
 impl Server {
     pub(super) fn backups(&self) -> Api<DynamicObject> {
-        Api::namespaced_with(self.client.clone(), VELERO_NAMESPACE, &backup_resource())
+        Api::namespaced_with(self.client.clone(), &self.settings.namespace, &backup_resource())
     }
 }
 
@@ -95,7 +93,9 @@ impl Velero {
         .map_err(VeleroError::Kubelet)?;
         let server = Arc::new(Server { client, node: kubelet.node(), truth, settings });
         server.truth.record(Fact::ServerStarted);
-        let found = controller::mark_interrupted(&server).await.map_err(VeleroError::Backups)?;
+        let found = controller::mark_interrupted(&server)
+            .await
+            .map_err(|e| VeleroError::Backups(server.settings.namespace.clone(), e))?;
         let (stop, stopped) = watch::channel(false);
         let controller = tokio::spawn(controller::control(server.clone(), found, stopped));
         let snapshotter = (server.settings.volume_mode == VolumeMode::Csi)
@@ -133,7 +133,7 @@ impl Velero {
     /// Creates a Backup with this `spec`.
     pub async fn submit(&self, name: &str, spec: serde_json::Value) -> Result<(), VeleroError> {
         let object = serde_json::json!({
-            "apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": name, "namespace": VELERO_NAMESPACE},
+            "apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": name, "namespace": self.server.settings.namespace},
             "spec": spec,
         });
         let object = serde_json::from_value(object).map_err(|e| VeleroError::Spec(name.to_owned(), e))?;
