@@ -153,6 +153,11 @@ impl Member {
         &self.name
     }
 
+    /// Whether the API server confirmed a write of this attempt.
+    pub fn is_stored(&self) -> bool {
+        self.stored.is_some()
+    }
+
     /// Whether any write was sent: then there may be a registration, whether an answer came or not.
     pub fn may_be_stored(&self) -> bool {
         self.asked
@@ -169,7 +174,12 @@ impl Member {
                     self.record = record;
                     return Ok(Written::Stored);
                 }
-                Err(conflict @ CallError::Conflict { .. }) if self.stored.is_some() => last = Some(conflict),
+                // A Lease that was made anew has another uid: kube-apiserver answers 422 to that (immutable), not 409.
+                Err(e @ (CallError::Conflict { .. } | CallError::Refused { status: 422, .. }))
+                    if self.stored.is_some() =>
+                {
+                    last = Some(e);
+                }
                 Err(e) => return Err(e),
             }
             if let Some(taken) = self.look(limit).await? {

@@ -1,5 +1,6 @@
 //! Test equipment.
 
 pub mod api;
+pub mod binaries;
 pub mod control_plane;
 pub mod velero;

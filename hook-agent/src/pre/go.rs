@@ -51,7 +51,7 @@ pub async fn unreleased(
     let because = cause.as_ref().map_or_else(String::new, |cause| format!(" ({})", chain(cause.as_ref())));
     if why.policy(&hook.limits) == Policy::Fail {
         let change = Change::Failed(format!("{} in {waited}", said(why)));
-        if why != Unreleased::Refused && member.may_be_stored() {
+        if why != Unreleased::Refused && member.is_stored() {
             // Without this note the coordinator finds out when the Lease expires: later, but all the same.
             let _ = report(hook, member, &change, REPORT_UNRELEASED_MS).await;
         }

@@ -1,0 +1,17 @@
+//! Does the real hook-agent binary keep its side of the protocol, against an API server that behaves and one that does not?
+//!
+//! Each test has an embedded API server of its own and plays the coordinator by hand: it writes the group Lease.
+
+mod attempts;
+mod bed;
+mod command_line;
+mod ended;
+mod hook;
+mod identity;
+mod odd_leases;
+mod post;
+mod refusals;
+mod release;
+mod silence;
+mod unreachable;
+mod waiting;
