@@ -72,10 +72,15 @@ fn resources(group: &str, version: &str) -> Value {
         if *kind != "Namespace" {
             verbs.insert(2, "deletecollection");
         }
-        out.push(json!({
-            "name": plural, "singularName": k.singular(), "namespaced": namespaced, "kind": kind,
-            "verbs": verbs, "shortNames": short, "categories": categories,
-        }));
+        let mut row = json!({
+            "name": plural, "singularName": k.singular(), "namespaced": namespaced, "kind": kind, "verbs": verbs,
+        });
+        for (field, list) in [("shortNames", short), ("categories", categories)] {
+            if !list.is_empty() {
+                row[field] = json!(list);
+            }
+        }
+        out.push(row);
         if *status {
             out.push(json!({"name": format!("{plural}/status"), "singularName": "", "namespaced": namespaced, "kind": kind, "verbs": ["get", "patch", "update"]}));
         }

@@ -137,9 +137,10 @@ impl ApiServer {
         let account = self.get("v1", "ServiceAccount", namespace, service_account);
         let account_uid = account.map_or_else(verbs::random_uid, |a| a.uid().to_owned());
         let stored = self.get("v1", "Pod", namespace, pod);
-        let node = stored.and_then(|p| p.value["spec"]["nodeName"].as_str().map(str::to_owned)).unwrap_or_default();
-        let claims =
-            PodClaims { namespace, service_account, service_account_uid: &account_uid, pod, pod_uid, node: &node };
+        let node = stored.as_ref().and_then(|p| p.value["spec"]["nodeName"].as_str());
+        let known = node.and_then(|name| self.get("v1", "Node", "", name));
+        let node = node.map(|name| (name, known.as_ref().map(|n| n.uid())));
+        let claims = PodClaims { namespace, service_account, service_account_uid: &account_uid, pod, pod_uid, node };
         self.core.users.add_pod_token(&claims)
     }
 

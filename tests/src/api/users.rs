@@ -74,8 +74,8 @@ pub struct PodClaims<'a> {
     pub pod: &'a str,
     /// Pod uid.
     pub pod_uid: &'a str,
-    /// Node the pod is on, empty when it is on none.
-    pub node: &'a str,
+    /// Name and uid of the node the pod is on, if it is on one; a Node that is not there has no uid.
+    pub node: Option<(&'a str, Option<&'a str>)>,
 }
 
 impl PodClaims<'_> {
@@ -89,8 +89,11 @@ impl PodClaims<'_> {
             "serviceaccount": {"name": service_account, "uid": service_account_uid},
             "warnafter": now_s + TOKEN_VALID_S,
         });
-        if !node.is_empty() {
-            kubernetes["node"] = json!({"name": node, "uid": random_uid()});
+        if let Some((name, uid)) = node {
+            kubernetes["node"] = json!({"name": name});
+            if let Some(uid) = uid {
+                kubernetes["node"]["uid"] = (*uid).into();
+            }
         }
         let payload = json!({
             "aud": ["https://kubernetes.default.svc"],
@@ -155,7 +158,7 @@ mod tests {
             service_account_uid: "u",
             pod: "p",
             pod_uid: "pu",
-            node: "",
+            node: None,
         };
         let token = users.add_pod_token(&claims);
         let header = format!("Bearer {token}");

@@ -30,10 +30,14 @@ pub fn decode(object: &Value) -> Result<(), String> {
     }
 }
 
-/// RFC 3339 with exactly six digits of a second: Go's layout with zeros insists on all of them (metav1.MicroTime).
+/// RFC 3339 with exactly six digits of a second: Go's layout with zeros insists on all of them, and on capital letters (metav1.MicroTime).
 fn is_micro_time(text: &str) -> bool {
-    let digits = text.split_once('.').map_or(0, |(_, rest)| rest.bytes().take_while(u8::is_ascii_digit).count());
-    digits == 6 && text.parse::<jiff::Timestamp>().is_ok()
+    let form = |b: u8| if b.is_ascii_digit() { b'0' } else { b };
+    let form: Vec<u8> = text.bytes().map(form).collect();
+    let fits = form
+        .strip_prefix(b"0000-00-00T00:00:00.000000")
+        .is_some_and(|zone| matches!(zone, b"Z" | b"+00:00" | b"-00:00"));
+    fits && text.parse::<jiff::Timestamp>().is_ok()
 }
 
 #[cfg(test)]
@@ -50,6 +54,7 @@ mod tests {
             "2024-01-01T00:00:00.123Z",
             "2024-01-01T00:00:00.1234567Z",
             "2024-13-01T00:00:00.000000Z",
+            "2024-01-01 00:00:00.000000Z",
             "",
         ] {
             assert!(!is_micro_time(bad), "{bad}");

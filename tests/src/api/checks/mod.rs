@@ -1,7 +1,9 @@
 //! May this object be stored? Rules for every kind, and those of single kinds.
 
+mod defaults;
 mod lease;
 mod metadata;
+mod pod;
 mod types;
 mod words;
 
@@ -25,6 +27,12 @@ pub fn cannot_be_handled(kind: &Kind, why: &str) -> ApiError {
     ApiError::bad_request(format!("{kind} in version \"{version}\" cannot be handled as a {kind}: {why}"))
 }
 
+/// Whether a field of `metadata` is not written when it is empty (`omitempty` in Go; for custom kinds as well).
+fn is_left_out(name: &str, value: &Value) -> bool {
+    let empty = value.as_object().is_some_and(Map::is_empty) || value.as_array().is_some_and(Vec::is_empty);
+    empty && matches!(name, "labels" | "annotations" | "finalizers" | "ownerReferences")
+}
+
 /// The object as its kind's type knows it; refuses wrong types (400), and unknown fields if asked to.
 pub fn decode(kind: &Kind, object: &Value, unknown: Unknown) -> Result<Value, ApiError> {
     if (kind.group, kind.kind) == ("coordination.k8s.io", "Lease") {
@@ -39,15 +47,7 @@ pub fn decode(kind: &Kind, object: &Value, unknown: Unknown) -> Result<Value, Ap
         }
     }
     if let Some(metadata) = typed["metadata"].as_object_mut() {
-        // `omitempty` in Go, for custom kinds as well.
-        for field in ["labels", "annotations", "finalizers", "ownerReferences"] {
-            let value = metadata.get(field);
-            let is_empty = value
-                .is_some_and(|v| v.as_object().is_some_and(Map::is_empty) || v.as_array().is_some_and(Vec::is_empty));
-            if is_empty {
-                metadata.remove(field);
-            }
-        }
+        metadata.retain(|name, value| !is_left_out(name, value));
     }
     if kind.origin == Origin::BuiltIn {
         // Structs, not pointers, in Go: they are always written.
@@ -56,6 +56,7 @@ pub fn decode(kind: &Kind, object: &Value, unknown: Unknown) -> Result<Value, Ap
                 typed[field] = Value::Object(Map::new());
             }
         }
+        defaults::fill_in(kind, &mut typed);
     }
     Ok(typed)
 }
@@ -82,8 +83,10 @@ pub fn all_declared(kind: &Kind, object: &Value, typed: &Value) -> Result<(), Ap
 pub fn validate(kind: &Kind, object: &Value) -> Result<(), ApiError> {
     let mut violations: Vec<Violation> = Vec::new();
     metadata::check(kind, object, &mut violations);
-    if (kind.group, kind.kind) == ("coordination.k8s.io", "Lease") {
-        lease::check(object, &mut violations);
+    match (kind.group, kind.kind) {
+        ("coordination.k8s.io", "Lease") => lease::check(object, &mut violations),
+        ("", "Pod") => pod::check(object, &mut violations),
+        _ => {}
     }
     if violations.is_empty() {
         return Ok(());

@@ -1,12 +1,14 @@
 //! Does an object have the types its kind declares, and which of its fields does the kind not know?
 //!
 //! For built-in kinds the types are those of the `k8s-openapi` crate: an object is read into its type and written back, so that a wrong type
-//! is refused and an unknown field is dropped, as Go's decoder does. Custom kinds are taken as they are (their CRDs here preserve unknown fields).
+//! is refused and an unknown field is dropped, as Go's decoder does. Of custom kinds only `metadata` has a type (their CRDs here preserve unknown
+//! fields).
 
 use k8s_openapi::api::{
     apps::v1 as apps, batch::v1 as batch, coordination::v1 as coordination, core::v1 as core, events::v1 as events,
     storage::v1 as storage,
 };
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -45,10 +47,20 @@ fn of(kind: &Kind) -> Option<Through> {
 
 /// The object as its type knows it. The error says which type was expected where.
 pub fn typed(kind: &Kind, object: &Value) -> Result<Value, String> {
-    match of(kind) {
-        Some(through) => through(object.clone()).map_err(|e| e.to_string()),
-        None => Ok(object.clone()),
+    let mut object = object.clone();
+    for field in ["labels", "annotations"] {
+        for value in object["metadata"][field].as_object_mut().into_iter().flat_map(|map| map.values_mut()) {
+            if value.is_null() {
+                // Go reads null into a string as the empty string.
+                *value = Value::from("");
+            }
+        }
     }
+    if let Some(through) = of(kind) {
+        return through(object).map_err(|e| e.to_string());
+    }
+    object["metadata"] = through::<ObjectMeta>(object["metadata"].take()).map_err(|e| e.to_string())?;
+    Ok(object)
 }
 
 /// The fields of `object` that `typed` has lost, as paths: `spec.leaseDuration`, `spec.containers[0].nam`.
@@ -61,7 +73,8 @@ pub fn unknown_fields(object: &Value, typed: &Value) -> Vec<String> {
 fn compare(path: &str, object: &Value, typed: &Value, out: &mut Vec<String>) {
     match (object, typed) {
         (Value::Object(object), Value::Object(typed)) => {
-            for (name, value) in object.iter().filter(|(_, v)| !v.is_null()) {
+            let left_out = |name: &str, value: &Value| path == "metadata" && super::is_left_out(name, value);
+            for (name, value) in object.iter().filter(|(name, value)| !value.is_null() && !left_out(name, value)) {
                 let here = if path.is_empty() { name.clone() } else { format!("{path}.{name}") };
                 match typed.get(name) {
                     Some(typed) => compare(&here, value, typed, out),

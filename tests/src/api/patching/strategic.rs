@@ -56,11 +56,8 @@ pub fn apply(place: Place<'_>, target: &Value, patch: &Value) -> Result<Value, A
         if let Some(list) = name.strip_prefix(ELEMENT_ORDER)
             && let (Some(Value::Array(items)), Some(order)) = (out.get_mut(list), order.as_array())
         {
-            let key = match place.field(list).list() {
-                Relation::Keyed(keys) => keys.first().copied(),
-                _ => None,
-            };
-            *items = ordered(std::mem::take(items), order, key);
+            let before = live.and_then(|live| live.get(list)).and_then(Value::as_array).map_or(&[][..], Vec::as_slice);
+            *items = ordered(std::mem::take(items), order, before, merge_key(place.field(list)));
         }
     }
     Ok(Value::Object(out))
@@ -73,6 +70,14 @@ fn refuse(what: &str) -> ApiError {
 /// A map of the patch as it is stored when there is nothing to merge it into.
 fn without_directives(patch: &Map<String, Value>) -> Map<String, Value> {
     patch.iter().filter(|(k, v)| !k.starts_with('$') && !v.is_null()).map(|(k, v)| (k.clone(), v.clone())).collect()
+}
+
+/// The field that tells the items of a list apart; `None` for lists of scalars and lists that do not merge.
+fn merge_key(place: Place<'_>) -> Option<&'static str> {
+    match place.list() {
+        Relation::Keyed(keys) => keys.first().copied(),
+        _ => None,
+    }
 }
 
 fn lists(place: Place<'_>, live: &[Value], patch: &[Value]) -> Result<Vec<Value>, ApiError> {
@@ -100,24 +105,27 @@ fn items(place: Place<'_>, live: &[Value], patch: &[Value], key: &str) -> Result
             (false, None) => out.push(apply(place, &Value::Null, item)?),
         }
     }
-    Ok(out)
+    Ok(ordered(out, patch, live, Some(key)))
 }
 
-/// Puts the items that the order names into that order; each other one stays behind the item it followed.
-fn ordered(items: Vec<Value>, order: &[Value], key: Option<&str>) -> Vec<Value> {
+/// Brings merged items into order (`mergeSortedSlice`): those that the patch names in the patch's order, each of the others before the first
+/// named one that it preceded in the live list, else at the end.
+fn ordered(items: Vec<Value>, order: &[Value], live: &[Value], key: Option<&str>) -> Vec<Value> {
     let name = |item: &Value| key.map_or_else(|| item.clone(), |k| item[k].clone());
-    let rank = |item: &Value| order.iter().position(|o| name(o) == name(item));
-    let mut named: Vec<(usize, Vec<Value>)> = Vec::new();
-    let mut before_all = Vec::new();
-    for item in items {
-        match (rank(&item), named.last_mut()) {
-            (Some(rank), _) => named.push((rank, vec![item])),
-            (None, Some((_, followers))) => followers.push(item),
-            (None, None) => before_all.push(item),
+    let rank = |list: &[Value], item: &Value| list.iter().position(|other| name(other) == name(item));
+    let (mut named, others): (Vec<Value>, Vec<Value>) = items.into_iter().partition(|item| rank(order, item).is_some());
+    named.sort_by_key(|item| rank(order, item));
+    let precedes = |a: &Value, b: &Value| matches!((rank(live, a), rank(live, b)), (Some(a), Some(b)) if a < b);
+    let mut others = others.into_iter().peekable();
+    let mut out = Vec::new();
+    for item in named {
+        while let Some(other) = others.next_if(|other| precedes(other, &item)) {
+            out.push(other);
         }
+        out.push(item);
     }
-    named.sort_by_key(|(rank, _)| *rank);
-    before_all.into_iter().chain(named.into_iter().flat_map(|(_, items)| items)).collect()
+    out.extend(others);
+    out
 }
 
 #[cfg(test)]
@@ -163,7 +171,7 @@ mod tests {
             &live,
             &pod(&json!([{"name": "a", "env": [{"name": "Y", "value": "2"}]}])),
             &pod(
-                &json!([{"name": "a", "image": "1", "env": [{"name": "X", "value": "1"}, {"name": "Y", "value": "2"}]}, {"name": "b", "image": "1"}]),
+                &json!([{"name": "a", "image": "1", "env": [{"name": "Y", "value": "2"}, {"name": "X", "value": "1"}]}, {"name": "b", "image": "1"}]),
             ),
         );
         check(&live, &pod(&json!([{"name": "a", "$patch": "delete"}])), &pod(&json!([{"name": "b", "image": "1"}])));

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::api::kinds::Kind;
+use crate::api::kinds::{Kind, Origin};
 use crate::api::status::ApiError;
 
 /// Fields beside metadata.name and metadata.namespace that a kind can be selected by, with their JSON pointer.
@@ -85,7 +85,8 @@ impl FieldSelector {
 }
 
 fn unsupported(kind: &Kind, field: &str) -> ApiError {
-    ApiError::bad_request(if SELECTABLE.iter().any(|(of, _, _)| *of == kind.kind) {
+    let own = kind.origin == Origin::Custom || SELECTABLE.iter().any(|(of, _, _)| *of == kind.kind);
+    ApiError::bad_request(if own {
         format!("field label not supported: {field}")
     } else {
         format!("\"{field}\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"")

@@ -136,7 +136,9 @@ pub fn remove(store: &Store, kind: &Kind, id: KindId, key: &Key, options: &Optio
             return Ok(Outcome::Remove);
         }
         next["metadata"]["deletionTimestamp"] = stamp::now_s().into();
-        next["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+        if kind.kind != "Namespace" {
+            next["metadata"]["deletionGracePeriodSeconds"] = 0.into();
+        }
         let held = !finalizers.is_empty();
         if held {
             next["metadata"]["finalizers"] = Value::Array(finalizers);

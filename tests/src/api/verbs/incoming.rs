@@ -5,7 +5,7 @@ use serde_json::{Map, Value};
 use super::Call;
 use crate::api::apply::{Manager, Operation};
 use crate::api::checks::{self, Unknown};
-use crate::api::kinds::Kind;
+use crate::api::kinds::{Kind, Origin};
 use crate::api::status::ApiError;
 use crate::api::store::meta_str;
 
@@ -69,6 +69,13 @@ pub fn typed(call: &Call<'_>, object: &Value) -> Result<Value, ApiError> {
     let mut object = object.as_object().ok_or_else(not_one)?.clone();
     for (field, wanted) in [("apiVersion", kind.api_version()), ("kind", kind.kind.to_owned())] {
         let have = object.insert(field.to_owned(), wanted.clone().into());
+        if have.is_none() && kind.origin == Origin::Custom {
+            let text = format!(
+                "the object provided is unrecognized (must be of type {}): Object '{field}' is missing",
+                kind.kind
+            );
+            return Err(ApiError::bad_request(text));
+        }
         if have.as_ref().is_some_and(|have| *have != "" && *have != *wanted) {
             let text = format!(
                 "the object provided has {field} {}, but this path takes \"{wanted}\"",
@@ -135,7 +142,7 @@ fn metadata_types(metadata: &Map<String, Value>, kind: &Kind) -> Result<(), ApiE
     for field in ["labels", "annotations"] {
         match metadata.get(field) {
             None | Some(Value::Null) => {}
-            Some(Value::Object(map)) if map.values().all(Value::is_string) => {}
+            Some(Value::Object(map)) if map.values().all(|v| v.is_string() || v.is_null()) => {}
             Some(_) => return Err(wrong(field, "string")),
         }
     }

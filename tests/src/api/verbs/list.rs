@@ -114,6 +114,9 @@ impl std::fmt::Display for Page {
 /// A list object out of its items' bytes.
 pub fn render(kind: &Kind, items: &[Arc<Stored>], revision: Revision, more: Option<(&str, Option<usize>)>) -> Bytes {
     let mut metadata = json!({"resourceVersion": revision.to_string()});
+    if kind.origin == Origin::Custom {
+        metadata["continue"] = "".into();
+    }
     if let Some((token, remaining)) = more {
         metadata["continue"] = token.into();
         if let Some(remaining) = remaining {

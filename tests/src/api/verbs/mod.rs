@@ -14,7 +14,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::core::Core;
-use super::kinds::{self, Kind};
+use super::kinds::{self, Kind, Origin};
 use super::request::{ResourceRequest, Verb};
 use super::status::ApiError;
 use super::store::Written;
@@ -105,6 +105,8 @@ pub fn run(call: &Call<'_>) -> Result<Reply, ApiError> {
         other if KNOWN_SUBRESOURCES.contains(&other) => {
             return Err(ApiError::not_implemented(&format!("subresource {}/{other}", call.kind().plural)));
         }
+        // The handler of custom kinds looks no closer than this.
+        _ if call.kind().origin == Origin::Custom => return Err(ApiError::not_found(call.kind(), &request.name)),
         _ => return Err(ApiError::no_such_path()),
     }
     if !request.subresource.is_empty() && !matches!(request.verb, Verb::Get | Verb::Update | Verb::Patch) {

@@ -33,6 +33,9 @@ pub fn patch(call: &Call<'_>) -> Result<Reply, ApiError> {
             change(call, |live, patch| strategic::apply(Place::root(Origin::BuiltIn), live, patch))
         }
         APPLY => apply_patch(call),
+        "application/strategic-merge-patch+json" => Err(ApiError::unsupported_media_type(
+            "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
+        )),
         _ => {
             let mut error = ApiError::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
             error.details = Some(serde_json::json!({}));

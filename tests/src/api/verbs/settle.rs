@@ -35,14 +35,7 @@ pub fn preconditions(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiE
     let wanted =
         |field: &str| next["metadata"][field].as_str().filter(|v| !v.is_empty() && live["metadata"][field] != **v);
     if let Some(uid) = wanted("uid") {
-        let have = live["metadata"]["uid"].as_str().unwrap_or_default();
-        let group = if kind.origin == Origin::Custom { format!("{}/", kind.group) } else { String::new() };
-        let namespace = if kind.namespaced { format!("{}/", meta_str(live, "namespace")) } else { String::new() };
-        let path = format!("/registry/{group}{}/{namespace}{name}", kind.plural);
-        let why = format!(
-            "StorageError: invalid object, Code: 4, Key: {path}, ResourceVersion: 0, AdditionalErrorMsg: Precondition failed: UID in precondition: {uid}, UID in object meta: {have}"
-        );
-        return Err(ApiError::conflict(kind, name, &why));
+        return Err(other_uid(kind, live, uid, meta_str(live, "uid")));
     }
     match wanted("resourceVersion") {
         None => Ok(()),
@@ -51,6 +44,18 @@ pub fn preconditions(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiE
         }
         Some(_) => Err(ApiError::outdated(kind, name)),
     }
+}
+
+/// 409 for a PUT to an object with another uid, or with none because it is not there. `place` is an object with the namespace and name.
+pub fn other_uid(kind: &Kind, place: &Value, uid: &str, have: &str) -> ApiError {
+    let name = meta_str(place, "name");
+    let group = if kind.origin == Origin::Custom { format!("{}/", kind.group) } else { String::new() };
+    let namespace = if kind.namespaced { format!("{}/", meta_str(place, "namespace")) } else { String::new() };
+    let failed = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {have}");
+    let key = format!("/registry/{group}{}/{namespace}{name}", kind.plural);
+    let why =
+        format!("StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: 0, AdditionalErrorMsg: {failed}");
+    ApiError::conflict(kind, name, &why)
 }
 
 /// The new version as it will be stored, but for its managed fields.

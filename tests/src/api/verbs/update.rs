@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::{Call, Reply, create, incoming, settle, stamp};
 use crate::api::apply::{self, Operation};
 use crate::api::status::{ApiError, Violation};
-use crate::api::store::{Change, Outcome};
+use crate::api::store::{Change, Outcome, meta_str};
 
 /// Replaces the object, or its status.
 pub fn update(call: &Call<'_>) -> Result<Reply, ApiError> {
@@ -19,6 +19,11 @@ pub fn update(call: &Call<'_>) -> Result<Reply, ApiError> {
         let Some(live) = live else {
             if !kind.create_on_update || !call.request.subresource.is_empty() {
                 return Err(ApiError::not_found(kind, name));
+            }
+            // A resourceVersion is no precondition here: the real server creates all the same.
+            let uid = meta_str(&next, "uid");
+            if !uid.is_empty() {
+                return Err(settle::other_uid(kind, &next, uid, ""));
             }
             let mut object = create::fresh(call, state, None, next)?;
             apply::track_update(kind, &manager, &Value::Null, &mut object, &now);
