@@ -3,4 +3,5 @@
 pub mod api;
 pub mod binaries;
 pub mod control_plane;
+pub mod original;
 pub mod velero;
