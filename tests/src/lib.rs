@@ -2,6 +2,7 @@
 
 pub mod api;
 pub mod binaries;
+pub mod conformance;
 pub mod control_plane;
 pub mod original;
 pub mod velero;

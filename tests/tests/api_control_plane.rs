@@ -12,28 +12,6 @@ async fn shared_namespace(test: &str) -> Option<(&'static ControlPlane, String)>
     Some((control_plane, namespace))
 }
 
-/// The claims in the middle of a JSON web token.
-fn claims(token: &str) -> serde_json::Value {
-    let middle = token.split('.').nth(1).expect("three parts");
-    let bytes = base64_url(middle);
-    serde_json::from_slice(&bytes).expect("claims are JSON")
-}
-
-fn base64_url(text: &str) -> Vec<u8> {
-    const ALPHABET: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
-    let (mut bytes, mut buffer, mut bits) = (Vec::new(), 0_u32, 0);
-    for letter in text.bytes() {
-        let value = ALPHABET.iter().position(|a| *a == letter).expect("base64url");
-        buffer = (buffer << 6) | u32::try_from(value).expect("below 64");
-        bits += 6;
-        if bits >= 8 {
-            bits -= 8;
-            bytes.push(u8::try_from((buffer >> bits) & 0xff).expect("a byte"));
-        }
-    }
-    bytes
-}
-
 #[tokio::test]
 async fn knows_the_kinds_of_velero_and_of_the_snapshotter() {
     let Some((control_plane, namespace)) = shared_namespace("kinds").await else { return };
@@ -75,7 +53,7 @@ async fn a_service_account_may_nothing_until_it_is_bound() {
 }
 
 #[tokio::test]
-async fn a_token_bound_to_a_pod_names_it() {
+async fn a_token_is_bound_to_a_pod_that_is_there() {
     let Some((control_plane, namespace)) = shared_namespace("token").await else { return };
     let client = control_plane.client().await;
     let account = serde_json::from_value(json!({"metadata": {"name": "agent"}})).expect("account");
@@ -91,12 +69,8 @@ async fn a_token_bound_to_a_pod_names_it() {
     let pod = pods.create(&PostParams::default(), &pod.expect("pod")).await.expect("pod");
     let uid = pod.uid().expect("uid");
     let bound = BoundPod { name: "db-0", uid: &uid };
-    let token = control_plane.token(&namespace, "agent", Some(bound)).await.expect("token");
-    let claims = claims(&token);
-    assert_eq!(claims["kubernetes.io"]["pod"], json!({"name": "db-0", "uid": uid}), "{claims}");
-    assert_eq!(claims["kubernetes.io"]["namespace"], json!(namespace));
-    assert_eq!(claims["iss"], json!(testbed::control_plane::TOKEN_ISSUER));
-
+    // What it says is the conformance suite's (`a_pods_token_says_who_it_is`).
+    control_plane.token(&namespace, "agent", Some(bound)).await.expect("token");
     let elsewhere = BoundPod { name: "db-1", uid: &uid };
     let error = control_plane.token(&namespace, "agent", Some(elsewhere)).await.expect_err("no such pod");
     assert!(testbed::control_plane::shared::chain(&error).contains("db-1"), "{error}");

@@ -65,14 +65,18 @@ pub fn is_ci() -> bool {
     std::env::var("CI").is_ok_and(|value| !value.is_empty() && value != "false")
 }
 
-/// One line that the test harness does not swallow: it captures `eprintln!`, not the stream itself.
+/// Says that the tests of this module's control plane do not run, and how to change that.
 pub fn say_skipped(reason: &str) {
-    let _ = writeln!(
-        std::io::stderr().lock(),
-        "SKIPPED: every test against a real kube-apiserver ({reason}). To run them, put kube-apiserver and etcd into \
-         PATH or set {}, or install Go and run tests/tools/control-plane.sh (about ten minutes, once).",
-        super::ASSETS_VARIABLE,
-    );
+    let variable = super::ASSETS_VARIABLE;
+    say(&format!(
+        "SKIPPED: every test against a real kube-apiserver ({reason}). To run them, put kube-apiserver and etcd into PATH \
+         or set {variable}, or install Go and run tests/tools/control-plane.sh (about ten minutes, once)."
+    ));
+}
+
+/// One line that the test harness does not swallow: it captures `eprintln!`, not the stream itself.
+pub fn say(line: &str) {
+    let _ = writeln!(std::io::stderr().lock(), "{line}");
 }
 
 /// The error and all that caused it, on one line.
