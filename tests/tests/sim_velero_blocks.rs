@@ -160,3 +160,40 @@ async fn two_volumes_of_one_pod_are_cut_in_the_pods_order() -> Result<()> {
     assert_eq!(seen.order(), "pre db-0 · cut wal-db-0 · cut data-db-0 · post db-0", "{seen}");
     Ok(())
 }
+
+#[tokio::test]
+async fn pods_come_in_the_order_of_their_names_not_of_their_ordinals() -> Result<()> {
+    let settings = VeleroSettings { volume_mode: VolumeMode::Native, ..VeleroSettings::quick() };
+    let (_, seen) = run(11, settings, json!({"includedNamespaces": ["db"]})).await?;
+    let pods: Vec<String> = seen.cuts().into_iter().map(|cut| cut.claim.name).collect();
+    assert_eq!(pods[..4], ["data-db-0", "data-db-1", "data-db-10", "data-db-2"], "{seen}");
+    Ok(())
+}
+
+/// Claims that carry the group's label, and a Backup that says so: one block without any list.
+async fn labelled_claims(volume_mode: VolumeMode) -> Result<(Phase, Made, Timeline)> {
+    let bed = Bed::start().await?;
+    let labelled = Workload::stateful_set("db", "db", 3).claim_label("velero.io/snapshot-group", "group-1");
+    let made = bed.with(&labelled.shell_hooks("true", "true")).await?;
+    let velero = bed.velero(VeleroSettings { volume_mode, ..VeleroSettings::quick() }).await?;
+    let spec = json!({"includedNamespaces": ["db"], "volumeGroupSnapshotLabelKey": "velero.io/snapshot-group"});
+    let (phase, seen) = back_up(&velero, "b", spec).await?;
+    Ok((phase, made, seen))
+}
+
+#[tokio::test]
+async fn labelled_claims_join_their_pods_in_native_mode() -> Result<()> {
+    let (phase, made, seen) = labelled_claims(VolumeMode::Native).await?;
+    assert_eq!(phase, Phase::Completed, "{seen}");
+    assert!(seen.is_one_block(), "{seen}");
+    assert_eq!(consistency(&made, &seen), Consistency::GroupConsistent);
+    Ok(())
+}
+
+#[tokio::test]
+async fn labelled_claims_fail_in_csi_mode() -> Result<()> {
+    let (phase, made, seen) = labelled_claims(VolumeMode::Csi).await?;
+    assert_eq!(phase, Phase::PartiallyFailed, "{seen}");
+    assert_eq!(consistency(&made, &seen), Consistency::NotCut, "{seen}");
+    Ok(())
+}

@@ -288,7 +288,8 @@ async fn a_duplicate_listing_runs_the_hooks_twice() -> Result<()> {
         "orLabelSelectors": [{"matchLabels": {"app": "db"}}, {"matchLabels": {"apps.kubernetes.io/pod-index": "0"}}]});
     let (_, seen) = back_up(&velero, "b", spec).await?;
     assert_eq!(seen.order(), "pre db-0 · pre db-0 · cut data-db-0 · post db-0 · post db-0", "{seen}");
-    let started = |entry: &&testbed::velero::truth::Entry| matches!(entry.fact, Fact::BlockBegun { .. });
+    let started =
+        |entry: &&std::sync::Arc<testbed::velero::truth::Entry>| matches!(entry.fact, Fact::BlockBegun { .. });
     assert_eq!(seen.entries().iter().filter(started).count(), 1, "{seen}");
     Ok(())
 }

@@ -7,7 +7,7 @@ use anyhow::{Context, Result};
 use serde_json::json;
 use testbed::velero::backup::Phase;
 use testbed::velero::bed::{BACKUP_LIMIT, Bed};
-use testbed::velero::cluster::Workload;
+use testbed::velero::cluster::{Workload, replace_pod};
 use testbed::velero::hook_calls::HookPhase;
 use testbed::velero::truth::{Timeline, TruthLog};
 use testbed::velero::{LostHandovers, Velero, VeleroSettings, VeleroVersion};
@@ -166,5 +166,28 @@ async fn a_contradictory_backup_is_refused_and_holds_no_slot() -> Result<()> {
     assert_eq!(phase, Phase::FailedValidation, "{seen}");
     submit(&velero, "good", "db").await?;
     all_finished(&velero, &["good"]).await?;
+    Ok(())
+}
+
+#[tokio::test]
+async fn a_restart_changes_flags_and_leaves_running_hooks_alone() -> Result<()> {
+    let bed = Bed::start().await?;
+    let made = bed.with(&db("db", "sleep 0.6; echo ran to its end")).await?;
+    let mut velero = bed.velero(VeleroSettings::quick()).await?;
+    submit(&velero, "b", "db").await?;
+    velero.truth().wait_until("the hook runs", BACKUP_LIMIT, |t| !t.hooks().is_empty()).await?;
+    velero.restart(|settings| settings.item_block_workers = 4).await?;
+    let (phase, seen) = velero.finished("b", BACKUP_LIMIT).await?;
+    assert_eq!(phase, Phase::Failed, "{seen}");
+    let has_ended = |t: &Timeline| t.hooks()[0].output.is_some();
+    let seen = velero.truth().wait_until("the hook has ended by itself", BACKUP_LIMIT, has_ended).await?;
+    assert_eq!(seen.hooks()[0].output.clone().context("output")?.0, "ran to its end\n", "{seen}");
+
+    let before = made.pods[0].clone();
+    let after = replace_pod(&bed.client, &db("db", "true"), 0).await?;
+    assert!(after.name == before.name && after.uid != before.uid);
+    submit(&velero, "later", "db").await?;
+    let all = all_finished(&velero, &["later"]).await?;
+    assert_eq!(all.of_backup("later").order(), "pre db-0 · cut data-db-0 · post db-0", "{all}");
     Ok(())
 }

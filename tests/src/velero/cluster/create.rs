@@ -16,17 +16,28 @@ use crate::velero::object_name::ObjectName;
 /// Pods made at once: enough to hide the round trips, few enough for two cores.
 const PODS_AT_ONCE: usize = 8;
 
-/// Why an object could not be made.
+/// Why the cluster is not as it should be.
 #[derive(Debug, thiserror::Error)]
-#[error("{kind} {name} cannot be created or given its status")]
-pub struct ClusterError {
-    /// Its kind.
-    pub kind: String,
-    /// Its name.
-    pub name: String,
-    /// What the API server said.
-    #[source]
-    pub source: kube::Error,
+pub enum ClusterError {
+    /// An object could not be made, changed or deleted.
+    #[error("{kind} {name} cannot be created, deleted or given its status")]
+    Object {
+        /// Its kind.
+        kind: String,
+        /// Its name.
+        name: String,
+        /// What the API server said.
+        #[source]
+        source: kube::Error,
+    },
+    /// The workload has fewer pods.
+    #[error("workload {workload} has no pod of index {index}: indexes begin with 0")]
+    NoSuchPod {
+        /// The workload.
+        workload: String,
+        /// The index asked for.
+        index: usize,
+    },
 }
 
 /// Makes what every cluster has: Velero's namespace, the storage class, the snapshot class. What is there already stays.
@@ -43,7 +54,7 @@ pub async fn prepare(client: &Client) -> Result<(), ClusterError> {
         "metadata": {"name": STORAGE_CLASS, "labels": {"velero.io/csi-volumesnapshot-class": "true"}},
         "driver": DRIVER, "deletionPolicy": "Retain"});
     match ensure(client, class).await {
-        Err(ClusterError { source: kube::Error::Api(status), .. }) if status.code == 404 => Ok(()),
+        Err(ClusterError::Object { source: kube::Error::Api(status), .. }) if status.code == 404 => Ok(()),
         other => other.map(|_| ()),
     }
 }
@@ -57,30 +68,47 @@ pub async fn create(client: &Client, workload: &Workload) -> Result<Made, Cluste
         "metadata": {"name": workload.service_account, "namespace": workload.namespace}}),
     )
     .await?;
-    let owner = match workload.owner {
-        Owner::StatefulSet => Some(ensure(client, objects::stateful_set(workload)).await?),
-        Owner::Deployment => {
-            let deployment = ensure(client, objects::deployment(workload)).await?;
-            let owner = objects::owner_reference(&deployment);
-            Some(ensure(client, objects::replica_set(workload, &owner)).await?)
-        }
-        Owner::None => None,
-    };
-    let owner = owner.as_ref().map(objects::owner_reference);
-    let plans = objects::pod_plans(workload);
-    let pods = stream::iter(plans)
+    let owner = ensure_owner(client, workload).await?;
+    let pods: Vec<MadePod> = stream::iter(objects::pod_plans(workload))
         .map(|plan| create_pod(client, workload, plan, owner.as_ref()))
         .buffered(PODS_AT_ONCE)
         .try_collect()
         .await?;
+    if let Some(owner) = &owner {
+        set_status(client, owner, objects::rolled_out_status(workload)).await?;
+    }
     Ok(Made { pods })
+}
+
+/// Deletes the workload's pod of this index (from 0) and makes it anew with the same claims, as after an eviction: same name
+/// (a `StatefulSet`'s always, others' here too), another uid.
+pub async fn replace_pod(client: &Client, workload: &Workload, index: usize) -> Result<MadePod, ClusterError> {
+    let plan = objects::pod_plans(workload).into_iter().nth(index);
+    let plan = plan.ok_or_else(|| ClusterError::NoSuchPod { workload: workload.name.clone(), index })?;
+    delete_pod(client, &ObjectName::new(&workload.namespace, &plan.name)).await?;
+    let owner = ensure_owner(client, workload).await?;
+    create_pod(client, workload, plan, owner.as_ref()).await
+}
+
+/// The object whose controller makes the pods; a `Deployment`'s pods are its `ReplicaSet`'s.
+async fn ensure_owner(client: &Client, workload: &Workload) -> Result<Option<Value>, ClusterError> {
+    match workload.owner {
+        Owner::StatefulSet => ensure(client, objects::stateful_set(workload)).await.map(Some),
+        Owner::Deployment => {
+            let deployment = ensure(client, objects::deployment(workload)).await?;
+            let owner = objects::owner_reference(&deployment);
+            set_status(client, &deployment, objects::rolled_out_status(workload)).await?;
+            ensure(client, objects::replica_set(workload, &owner)).await.map(Some)
+        }
+        Owner::None => Ok(None),
+    }
 }
 
 /// Deletes a pod at once, without a grace period, as an eviction that was waited out.
 pub async fn delete_pod(client: &Client, pod: &ObjectName) -> Result<(), ClusterError> {
     let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(client.clone(), &pod.namespace);
     let deleted = pods.delete(&pod.name, &DeleteParams::default().grace_period(0)).await;
-    deleted.map(|_| ()).map_err(|source| ClusterError { kind: "Pod".into(), name: pod.to_string(), source })
+    deleted.map(|_| ()).map_err(|source| ClusterError::Object { kind: "Pod".into(), name: pod.to_string(), source })
 }
 
 async fn create_pod(
@@ -95,7 +123,8 @@ async fn create_pod(
         set_status(client, &claim, objects::bound_claim_status()).await?;
         set_status(client, &volume, json!({"phase": "Bound"})).await?;
     }
-    let pod = ensure(client, objects::pod(workload, &plan, owner)).await?;
+    let owner = owner.map(objects::owner_reference);
+    let pod = ensure(client, objects::pod(workload, &plan, owner.as_ref())).await?;
     let now = Timestamp::now();
     let now = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
     set_status(client, &pod, objects::running_pod_status(plan.index, &now)).await?;
@@ -134,7 +163,7 @@ async fn set_status(client: &Client, object: &Value, status: Value) -> Result<()
 
 fn error_for(object: &Value, source: kube::Error) -> ClusterError {
     let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-    ClusterError { kind: text(&object["kind"]), name: text(&object["metadata"]["name"]), source }
+    ClusterError::Object { kind: text(&object["kind"]), name: text(&object["metadata"]["name"]), source }
 }
 
 /// The API of an object's own kind and namespace; kinds here all form their plural with `s` or `es`.

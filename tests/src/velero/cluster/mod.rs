@@ -7,7 +7,7 @@ mod create;
 mod objects;
 mod workload;
 
-pub use create::{ClusterError, create, delete_pod, prepare};
+pub use create::{ClusterError, create, delete_pod, prepare, replace_pod};
 pub use workload::{Made, MadePod, Owner, Workload};
 
 /// The driver of all volumes made here.

@@ -91,6 +91,20 @@ pub(super) fn replica_set(workload: &Workload, owner: &Value) -> Value {
     object
 }
 
+/// Status of a workload all of whose pods run.
+pub(super) fn rolled_out_status(workload: &Workload) -> Value {
+    let all = workload.replicas;
+    let mut status = json!({"observedGeneration": 1, "replicas": all, "readyReplicas": all, "availableReplicas": all});
+    if workload.owner == Owner::StatefulSet {
+        let revision = format!("{}-{TEMPLATE_HASH}", workload.name);
+        status["currentReplicas"] = json!(all);
+        status["updatedReplicas"] = json!(all);
+        status["currentRevision"] = json!(revision);
+        status["updateRevision"] = json!(revision);
+    }
+    status
+}
+
 /// A controller's owner reference to an object as the API server returned it.
 pub(super) fn owner_reference(owner: &Value) -> Value {
     json!({"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"],
@@ -118,7 +132,7 @@ pub(super) fn claim(workload: &Workload, name: &str) -> Value {
     annotations.insert("volume.kubernetes.io/storage-provisioner".into(), DRIVER.into());
     json!({
         "apiVersion": "v1", "kind": "PersistentVolumeClaim",
-        "metadata": {"name": name, "namespace": workload.namespace, "labels": {"app": workload.name},
+        "metadata": {"name": name, "namespace": workload.namespace, "labels": workload.claim_labels,
             "annotations": annotations},
         "spec": claim_spec(Some(&volume)),
     })

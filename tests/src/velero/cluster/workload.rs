@@ -28,6 +28,7 @@ pub struct Workload {
     pub(super) claims: Vec<String>,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) annotations: BTreeMap<String, String>,
+    pub(super) claim_labels: BTreeMap<String, String>,
     pub(super) claim_annotations: BTreeMap<String, String>,
     pub(super) env: Vec<(String, EnvValue)>,
     pub(super) service_account: String,
@@ -97,6 +98,7 @@ impl Workload {
             claims: vec![],
             labels: BTreeMap::from([("app".to_owned(), name.to_owned())]),
             annotations: BTreeMap::new(),
+            claim_labels: BTreeMap::from([("app".to_owned(), name.to_owned())]),
             claim_annotations: BTreeMap::new(),
             env: vec![],
             service_account: "default".into(),
@@ -136,6 +138,13 @@ impl Workload {
     #[must_use]
     pub fn annotation(mut self, key: &str, value: &str) -> Self {
         self.annotations.insert(key.into(), value.into());
+        self
+    }
+
+    /// A label of the claims beside `app`.
+    #[must_use]
+    pub fn claim_label(mut self, key: &str, value: &str) -> Self {
+        self.claim_labels.insert(key.into(), value.into());
         self
     }
 

@@ -67,6 +67,9 @@ pub enum ExecError {
     /// A volume cannot be made.
     #[error("cannot start in {0}: {1}")]
     Volume(ObjectName, #[source] VolumeError),
+    /// The kubelet is ending.
+    #[error("the stand-in kubelet has ended")]
+    Ended,
     /// The program is not there, not executable, or the machine refuses.
     #[error("failed to exec {program:?} in container: {source}")]
     Start {
@@ -98,6 +101,8 @@ pub struct Node {
     truth: TruthLog,
     /// Counts how often the exec streams were lost.
     streams: watch::Sender<u64>,
+    /// Held while a process is started, so that none is started after the end.
+    is_open: Mutex<bool>,
     pods: Mutex<Pods>,
 }
 
@@ -119,7 +124,17 @@ impl Kubelet {
         let made = std::fs::create_dir_all(&root).and_then(|()| std::fs::canonicalize(&root));
         let root = made.map_err(|source| KubeletError { path: root, source })?;
         let streams = watch::Sender::new(0);
-        let node = Arc::new(Node { client, root, bed, pass_env, tokens, truth, streams, pods: Mutex::default() });
+        let node = Arc::new(Node {
+            client,
+            root,
+            bed,
+            pass_env,
+            tokens,
+            truth,
+            streams,
+            is_open: Mutex::new(true),
+            pods: Mutex::default(),
+        });
         let watching = tokio::spawn(containers::watch(node.clone()));
         Ok(Self { node, watching, own_root })
     }
@@ -133,6 +148,7 @@ impl Kubelet {
 impl Drop for Kubelet {
     fn drop(&mut self) {
         self.watching.abort();
+        *unpoisoned(&self.node.is_open) = false;
         processes::end_all(&self.node.bed);
         if let Some(root) = &self.own_root
             && let Err(error) = std::fs::remove_dir_all(root)
@@ -179,6 +195,10 @@ impl Node {
         let marker = format!("{}/{}", self.pod_marker(&identity), container.name);
         let env = environment(&at_start, container, &mounts, &self.pass_env, &marker)
             .map_err(|error| ExecError::Environment(call.pod.clone(), error))?;
+        let is_open = unpoisoned(&self.is_open);
+        if !*is_open {
+            return Err(ExecError::Ended);
+        }
         exec::start(call, &env, &folders.working(&container.name), &self.truth, self.streams.subscribe())
             .map_err(|source| ExecError::Start { program: call.command.first().cloned().unwrap_or_default(), source })
     }
@@ -227,8 +247,13 @@ impl Node {
     }
 
     fn lock(&self) -> MutexGuard<'_, Pods> {
-        self.pods.lock().unwrap_or_else(PoisonError::into_inner)
+        unpoisoned(&self.pods)
     }
+}
+
+/// A panicking test must not keep the bed from cleaning up.
+fn unpoisoned<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl std::fmt::Debug for Node {

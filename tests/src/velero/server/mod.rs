@@ -33,10 +33,40 @@ use super::truth::{Fact, Timeline, TruthLog, TruthTimeout};
 #[derive(Debug)]
 pub struct Velero {
     server: Arc<Server>,
-    stop: watch::Sender<bool>,
-    controller: Mutex<Option<JoinHandle<()>>>,
-    snapshotter: Option<JoinHandle<()>>,
+    // Before the kubelet, because fields are dropped in this order: nothing asks for an exec any more when it ends.
+    parts: Mutex<Parts>,
     _kubelet: Kubelet,
+}
+
+/// The tasks of one server, and of the stand-in snapshotter that goes with its times.
+#[derive(Debug)]
+struct Parts {
+    stop: watch::Sender<bool>,
+    controller: Option<JoinHandle<()>>,
+    snapshotter: Option<JoinHandle<()>>,
+}
+
+impl Parts {
+    async fn start(server: &Arc<Server>) -> Result<Self, VeleroError> {
+        server.truth.record(Fact::ServerStarted);
+        let found = controller::mark_interrupted(server)
+            .await
+            .map_err(|e| VeleroError::Backups(server.settings.namespace.clone(), e))?;
+        let (stop, stopped) = watch::channel(false);
+        let controller = Some(tokio::spawn(controller::control(server.clone(), found, stopped)));
+        let snapshotter = (server.settings.volume_mode == VolumeMode::Csi)
+            .then(|| tokio::spawn(Snapshotter::new(server.client.clone(), &server.settings).serve()));
+        Ok(Self { stop, controller, snapshotter })
+    }
+}
+
+impl Drop for Parts {
+    fn drop(&mut self) {
+        self.stop.send_replace(true);
+        if let Some(snapshotter) = &self.snapshotter {
+            snapshotter.abort();
+        }
+    }
 }
 
 /// What all parts of the server share.
@@ -92,23 +122,32 @@ impl Velero {
         )
         .map_err(VeleroError::Kubelet)?;
         let server = Arc::new(Server { client, node: kubelet.node(), truth, settings });
-        server.truth.record(Fact::ServerStarted);
-        let found = controller::mark_interrupted(&server)
-            .await
-            .map_err(|e| VeleroError::Backups(server.settings.namespace.clone(), e))?;
-        let (stop, stopped) = watch::channel(false);
-        let controller = tokio::spawn(controller::control(server.clone(), found, stopped));
-        let snapshotter = (server.settings.volume_mode == VolumeMode::Csi)
-            .then(|| tokio::spawn(Snapshotter::new(server.client.clone(), &server.settings).serve()));
-        Ok(Self { server, stop, controller: Mutex::new(Some(controller)), snapshotter, _kubelet: kubelet })
+        let parts = Parts::start(&server).await?;
+        Ok(Self { server, parts: Mutex::new(parts), _kubelet: kubelet })
+    }
+
+    /// Kills the server and starts one with changed settings. The kubelet stays the same, so hooks that run are not touched
+    /// by it; its own settings (root, environment, tokens) and the truth log do not change.
+    pub async fn restart(&mut self, change: impl FnOnce(&mut VeleroSettings)) -> Result<(), VeleroError> {
+        self.kill().await;
+        let Server { client, settings, node, truth } = &*self.server;
+        let mut settings = settings.clone();
+        change(&mut settings);
+        let server = Arc::new(Server { client: client.clone(), settings, node: node.clone(), truth: truth.clone() });
+        self.parts = Mutex::new(Parts::start(&server).await?);
+        self.server = server;
+        Ok(())
     }
 
     /// Ends the server in the middle of whatever it does, as `kill -9` would. Returns when nothing of it runs any more.
     /// A second call does nothing.
     pub async fn kill(&self) {
-        let controller = self.controller.lock().unwrap_or_else(PoisonError::into_inner).take();
+        let controller = {
+            let mut parts = self.parts.lock().unwrap_or_else(PoisonError::into_inner);
+            parts.stop.send_replace(true);
+            parts.controller.take()
+        };
         let Some(controller) = controller else { return };
-        self.stop.send_replace(true);
         if let Err(error) = controller.await {
             tracing::error!(%error, "the simulated server had died before it was killed");
         }
@@ -133,8 +172,8 @@ impl Velero {
     /// Creates a Backup with this `spec`.
     pub async fn submit(&self, name: &str, spec: serde_json::Value) -> Result<(), VeleroError> {
         let object = serde_json::json!({
-            "apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"name": name, "namespace": self.server.settings.namespace},
-            "spec": spec,
+            "apiVersion": "velero.io/v1", "kind": "Backup", "spec": spec,
+            "metadata": {"name": name, "namespace": self.server.settings.namespace},
         });
         let object = serde_json::from_value(object).map_err(|e| VeleroError::Spec(name.to_owned(), e))?;
         let created = self.server.backups().create(&PostParams::default(), &object).await;
@@ -144,21 +183,11 @@ impl Velero {
     /// Waits until the server has written a phase of a Backup that it will not leave again, and returns it with what
     /// happened in that Backup.
     pub async fn finished(&self, name: &str, limit: Duration) -> Result<(Phase, Timeline), TruthTimeout> {
-        let last =
-            |timeline: &Timeline| timeline.of_backup(name).phases().last().copied().filter(|phase| phase.is_final());
+        let last = |timeline: &Timeline| timeline.last_phase(name).filter(|phase| phase.is_final());
         let what = format!("Backup {name} is finished");
         let timeline = self.server.truth.wait_until(&what, limit, |timeline| last(timeline).is_some()).await?;
         // The condition held, so there is one.
         let phase = last(&timeline).unwrap_or(Phase::Failed);
         Ok((phase, timeline.of_backup(name)))
-    }
-}
-
-impl Drop for Velero {
-    fn drop(&mut self) {
-        self.stop.send_replace(true);
-        if let Some(snapshotter) = &self.snapshotter {
-            snapshotter.abort();
-        }
     }
 }

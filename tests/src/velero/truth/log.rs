@@ -16,7 +16,7 @@ pub struct TruthLog(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     start: Instant,
-    entries: Mutex<Vec<Entry>>,
+    entries: Mutex<Vec<Arc<Entry>>>,
     next_exec: Mutex<u64>,
     length: watch::Sender<usize>,
 }
@@ -69,8 +69,8 @@ impl TruthLog {
         Moment { since_start: self.0.start.elapsed(), wall: Timestamp::now() }
     }
 
-    fn push(&self, entries: &mut Vec<Entry>, entry: Entry) {
-        entries.push(entry);
+    fn push(&self, entries: &mut Vec<Arc<Entry>>, entry: Entry) {
+        entries.push(Arc::new(entry));
         self.0.length.send_replace(entries.len());
     }
 

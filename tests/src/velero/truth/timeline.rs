@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::fact::{CutWay, Entry, ExecId, Fact, LogLevel, Moment, ProcessExit, Reported};
@@ -9,9 +10,9 @@ use crate::velero::backup::Phase;
 use crate::velero::hook_calls::HookPhase;
 use crate::velero::object_name::ObjectName;
 
-/// Facts in the order in which they happened.
+/// Facts in the order in which they happened. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Timeline(Vec<Entry>);
+pub struct Timeline(Vec<Arc<Entry>>);
 
 /// One hook, from its start to its end and to what Velero made of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -80,12 +81,12 @@ pub struct Step {
 
 impl Timeline {
     /// Takes entries that are in order already.
-    pub fn new(entries: Vec<Entry>) -> Self {
+    pub fn new(entries: Vec<Arc<Entry>>) -> Self {
         Self(entries)
     }
 
     /// The facts themselves.
-    pub fn entries(&self) -> &[Entry] {
+    pub fn entries(&self) -> &[Arc<Entry>] {
         &self.0
     }
 
@@ -113,7 +114,8 @@ impl Timeline {
     /// All hooks whose process was started, in order of their start.
     pub fn hooks(&self) -> Vec<HookRun> {
         let mut runs: BTreeMap<ExecId, HookRun> = BTreeMap::new();
-        for Entry { at, fact } in &self.0 {
+        for entry in &self.0 {
+            let Entry { at, fact } = &**entry;
             match fact {
                 Fact::HookStarted { exec, backup, pod, container: _, phase, command: _, pid } => {
                     let (backup, pod) = (backup.clone(), pod.clone());
@@ -154,7 +156,7 @@ impl Timeline {
 
     /// All cuts, in order.
     pub fn cuts(&self) -> Vec<CutSeen> {
-        let cut = |entry: &Entry| match &entry.fact {
+        let cut = |entry: &Arc<Entry>| match &entry.fact {
             Fact::Cut { claim, way, .. } => Some(CutSeen { claim: claim.clone(), at: entry.at, way: *way }),
             _ => None,
         };
@@ -169,7 +171,7 @@ impl Timeline {
 
     /// Hook starts and cuts, in order.
     pub fn steps(&self) -> Vec<Step> {
-        let step = |entry: &Entry| {
+        let step = |entry: &Arc<Entry>| {
             let (kind, subject) = match &entry.fact {
                 Fact::HookStarted { pod, phase: HookPhase::Pre, .. } => (StepKind::Pre, pod),
                 Fact::HookStarted { pod, phase: HookPhase::Post, .. } => (StepKind::Post, pod),
@@ -233,13 +235,21 @@ impl Timeline {
 
     /// The phases the server wrote, in order.
     pub fn phases(&self) -> Vec<Phase> {
-        let phase = |entry: &Entry| if let Fact::Phase { phase, .. } = &entry.fact { Some(*phase) } else { None };
+        let phase = |entry: &Arc<Entry>| if let Fact::Phase { phase, .. } = &entry.fact { Some(*phase) } else { None };
         self.0.iter().filter_map(phase).collect()
+    }
+
+    /// The last phase that the server wrote of one Backup.
+    pub fn last_phase(&self, name: &str) -> Option<Phase> {
+        self.0.iter().rev().find_map(|entry| match &entry.fact {
+            Fact::Phase { backup, phase } if backup == name => Some(*phase),
+            _ => None,
+        })
     }
 
     /// When the server wrote a phase for the first time.
     pub fn entered(&self, wanted: Phase) -> Option<Moment> {
-        let is_it = |entry: &&Entry| matches!(&entry.fact, Fact::Phase { phase, .. } if *phase == wanted);
+        let is_it = |entry: &&Arc<Entry>| matches!(&entry.fact, Fact::Phase { phase, .. } if *phase == wanted);
         self.0.iter().find(is_it).map(|entry| entry.at)
     }
 
@@ -258,7 +268,8 @@ impl Timeline {
 
     /// The pods whose object went into the tarball.
     pub fn stored_pods(&self) -> BTreeSet<ObjectName> {
-        let pod = |entry: &Entry| if let Fact::PodStored { pod, .. } = &entry.fact { Some(pod.clone()) } else { None };
+        let pod =
+            |entry: &Arc<Entry>| if let Fact::PodStored { pod, .. } = &entry.fact { Some(pod.clone()) } else { None };
         self.0.iter().filter_map(pod).collect()
     }
 }
@@ -268,7 +279,7 @@ impl fmt::Display for Timeline {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0
             .iter()
-            .try_for_each(|Entry { at, fact }| writeln!(f, "{:9.3} {}", at.since_start.as_secs_f64(), line(fact)))
+            .try_for_each(|entry| writeln!(f, "{:9.3} {}", entry.at.since_start.as_secs_f64(), line(&entry.fact)))
     }
 }
 

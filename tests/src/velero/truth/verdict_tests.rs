@@ -1,5 +1,7 @@
 //! Is a log judged as it deserves?
 
+use std::sync::Arc;
+
 use jiff::Timestamp;
 
 use super::*;
@@ -36,7 +38,7 @@ fn log(words: &str) -> Timeline {
         }
     }
     let at = |n: usize| Moment { since_start: Duration::from_secs(n as u64), wall: Timestamp::UNIX_EPOCH };
-    Timeline::new(facts.into_iter().enumerate().map(|(n, fact)| Entry { at: at(n), fact }).collect())
+    Timeline::new(facts.into_iter().enumerate().map(|(n, fact)| Arc::new(Entry { at: at(n), fact })).collect())
 }
 
 fn judge(words: &str, limit_s: Option<u64>) -> TruthVerdict {
