@@ -238,6 +238,21 @@ pub async fn another_uid_is_refused(c: Cluster) -> Result<()> {
     Ok(())
 }
 
+pub async fn version_and_uid_of_a_predecessor_are_a_conflict(c: Cluster) -> Result<()> {
+    // Deleted and made anew under the same name: the version is looked at first, so this is 409 and not 422.
+    let path = c.one(LEASES, "a");
+    let mut object = lease("a");
+    let first = c.apply(&path, "one", &object).await?.ok()?;
+    c.delete(&path, json!({})).await?.ok()?;
+    let second = c.create(LEASES, &lease("a")).await?;
+    for key in ["uid", "resourceVersion"] {
+        object["metadata"][key] = first["metadata"][key].clone();
+    }
+    object["spec"]["holderIdentity"] = json!("other");
+    c.force_apply(&path, "one", &object).await?.refused(409, "Conflict", json!({"details": {"name": "a"}}))?;
+    same("after the refusal", c.get(&path).await?.ok()?, second)
+}
+
 pub async fn the_request_must_be_complete(c: Cluster) -> Result<()> {
     let path = c.one(LEASES, "a");
     let nobody = c.patch(&path, APPLY, &lease("a")).await?;

@@ -91,6 +91,7 @@ macro_rules! conformance_cases {
                     a_version_does_not_keep_it_from_creating
                     a_uid_keeps_it_from_creating
                     another_uid_is_refused
+                    version_and_uid_of_a_predecessor_are_a_conflict
                     the_request_must_be_complete
                     owners_and_finalizers_are_sets
                     lists_of_a_custom_kind_are_one_value

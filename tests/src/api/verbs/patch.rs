@@ -52,8 +52,8 @@ fn change(call: &Call<'_>, make: impl Fn(&Value, &Value) -> Result<Value, ApiErr
     let written = call.core.store.write(call.request.kind, &call.request.key(), |_, live| {
         let live = live.ok_or_else(|| ApiError::not_found(kind, &call.request.name))?;
         let next = patched(call, &make(&live.value, &patch)?)?;
+        settle::same_version(kind, &live.value, &next)?;
         settle::same_uid(kind, &live.value, &next)?;
-        settle::preconditions(kind, &live.value, &next)?;
         let mut settled = settle::settle(kind, &call.request.subresource, &live.value, &next)?;
         apply::track_update(kind, &manager, &live.value, &mut settled, &stamp::now_s());
         Ok(settle::outcome(kind, settled, call.is_dry_run()))
@@ -121,8 +121,8 @@ fn apply_patch(call: &Call<'_>) -> Result<Reply, ApiError> {
             applied.finish(kind, &mut object, &now);
             return Ok(if call.is_dry_run() { Outcome::Pretend(object) } else { Outcome::Put(object) });
         };
+        settle::same_version(kind, &live.value, &config)?;
         settle::same_uid(kind, &live.value, &config)?;
-        settle::preconditions(kind, &live.value, &config)?;
         let applied = apply::apply(kind, &manager, &live.value, &config, force, &now)?;
         let whole = checks::decode(kind, &applied.object, Unknown::Drop)?;
         let mut settled = settle::settle(kind, &call.request.subresource, &live.value, &whole)?;

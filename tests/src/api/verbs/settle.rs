@@ -29,20 +29,22 @@ pub fn same_uid(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiError>
     Err(ApiError::invalid(kind, meta_str(live, "name"), &[violation]))
 }
 
-/// Checks what the new version says about the old: its resourceVersion and uid must be the stored ones, if they are given.
+/// Checks what a replacement says about what it replaces: uid and resourceVersion must be the stored ones, if they are given.
 pub fn preconditions(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiError> {
-    let name = live["metadata"]["name"].as_str().unwrap_or_default();
-    let wanted =
-        |field: &str| next["metadata"][field].as_str().filter(|v| !v.is_empty() && live["metadata"][field] != **v);
-    if let Some(uid) = wanted("uid") {
-        return Err(other_uid(kind, live, uid, meta_str(live, "uid")));
+    match meta_str(next, "uid") {
+        uid if uid.is_empty() || uid == meta_str(live, "uid") => same_version(kind, live, next),
+        uid => Err(other_uid(kind, live, uid, meta_str(live, "uid"))),
     }
-    match wanted("resourceVersion") {
-        None => Ok(()),
-        Some(text) if text.parse::<u64>().is_err() => {
+}
+
+/// Checks the resourceVersion alone, if one is given. A patch is held to it before its uid ([`same_uid`]) is looked at.
+pub fn same_version(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiError> {
+    match meta_str(next, "resourceVersion") {
+        version if version.is_empty() || version == meta_str(live, "resourceVersion") => Ok(()),
+        text if text.parse::<u64>().is_err() => {
             Err(ApiError::new(500, "", format!("strconv.ParseUint: parsing \"{text}\": invalid syntax")))
         }
-        Some(_) => Err(ApiError::outdated(kind, name)),
+        _ => Err(ApiError::outdated(kind, meta_str(live, "name"))),
     }
 }
 
