@@ -1,6 +1,7 @@
 //! Test equipment.
 
 pub mod api;
+pub mod bench;
 pub mod binaries;
 pub mod conformance;
 pub mod control_plane;
