@@ -15,9 +15,6 @@ pub struct Ports {
     pub api: u16,
 }
 
-/// How often the API server compacts etcd. Short, so that an old resourceVersion is really gone while a test waits for it.
-const COMPACTION_INTERVAL: &str = "10s";
-
 /// The issuer named in service-account tokens; nothing resolves it.
 pub const TOKEN_ISSUER: &str = "https://testbed.invalid";
 
@@ -46,7 +43,6 @@ pub fn etcd(ports: Ports, data: &Path) -> Vec<OsString> {
 pub fn kube_apiserver(ports: Ports, keys: &Keys, folder: &Path) -> Vec<OsString> {
     let mut arguments = [
         format!("--etcd-servers=http://127.0.0.1:{}", ports.etcd_client),
-        format!("--etcd-compaction-interval={COMPACTION_INTERVAL}"),
         "--bind-address=127.0.0.1".to_owned(),
         format!("--secure-port={}", ports.api),
         "--advertise-address=127.0.0.1".to_owned(),
