@@ -12,10 +12,11 @@ export AWS_EC2_METADATA_DISABLED := true
 export CARGO_BUILD_JOBS ?= 2
 export CARGO_TERM_COLOR ?= auto
 
+.PHONY: coordinator-static images
 .PHONY: help build agent demo test lint deny unit bench control-plane fmt
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 22
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 27
 
 build: ## Both programs, for trying out
 	cargo build --locked -p hook-agent -p coordinator
@@ -28,6 +29,19 @@ agent: ## The hook-agent as it is shipped: static, for any image
 	  echo "agent: no $(MUSL) target to be had here, so $(GNU) with a static C library"; \
 	  RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile dist --target $(GNU) -p hook-agent; \
 	fi
+
+coordinator-static: ## The coordinator as it is shipped: static, for an image FROM scratch
+	@if rustup target add $(MUSL) >/dev/null 2>&1; then \
+	  echo "coordinator: $(MUSL)"; \
+	  CC_$(subst -,_,$(MUSL))=$${CC_$(subst -,_,$(MUSL)):-gcc} cargo build --locked --profile dist --target $(MUSL) -p coordinator; \
+	else \
+	  echo "coordinator: no $(MUSL) target to be had here, so $(GNU) with a static C library"; \
+	  RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile dist --target $(GNU) -p coordinator; \
+	fi
+
+images: agent coordinator-static ## Both images FROM scratch, as OCI archives in target/images; needs buildah, no engine
+	@target=$(MUSL); rustup target list --installed 2>/dev/null | grep -qx "$$target" || target=$(GNU); \
+	images/build.sh "target/$$target/dist"
 
 demo: build ## The product at work, without a cluster: three layouts, three verdicts, in under a minute
 	cargo run --locked --quiet -p testbed --bin demo
