@@ -215,7 +215,7 @@ fn timeout_of(given: Option<GoDuration>) -> HookTimeout {
     }
 }
 
-/// A JSON array is argv; anything else is argv[0] as a whole, spaces included.
+/// A JSON array is argv; anything else is `argv[0]` as a whole, spaces included.
 fn split_command(text: &str) -> Vec<String> {
     match text.strip_prefix('[') {
         Some(_) => serde_json::from_str(text).unwrap_or_else(|_| vec![text.to_owned()]),

@@ -73,7 +73,7 @@ pub enum ExecError {
     /// The program is not there, not executable, or the machine refuses.
     #[error("failed to exec {program:?} in container: {source}")]
     Start {
-        /// argv[0].
+        /// `argv[0]`.
         program: String,
         /// What the system said.
         #[source]

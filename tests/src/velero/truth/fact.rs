@@ -95,7 +95,7 @@ pub enum CutWay {
 pub enum LogLevel {
     /// Counted nowhere.
     Info,
-    /// Counted nowhere by the collector; counted in `status.warnings` by hooks.
+    /// Counted nowhere: the real one was seen to leave `status.warnings` alone.
     Warning,
     /// Counted in `status.errors`; one is enough for `PartiallyFailed`.
     Error,
