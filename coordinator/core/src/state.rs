@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::LeaseError;
-use shared::admission::RoundPhase;
+use shared::admission::{AttemptVerdict, RoundPhase};
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::{Epoch, GroupLease};
 use shared::identity::GroupKey;
@@ -152,6 +152,13 @@ impl State {
             }
             Event::Budget(observed) => {
                 if !is_older(&observed.version, &self.budget) {
+                    // The watch may be faster than the answer to our own write; whichever comes first tells.
+                    if let Ok(budget) = &observed.content
+                        && self.synced_at.is_some()
+                        && budget.writer == self.settings.identity
+                    {
+                        self.note_grants(budget, now, notices);
+                    }
                     self.budget = stored(observed, notices);
                     self.active
                         .extend(self.budget.content().into_iter().flat_map(|budget| budget.grants.keys().cloned()));
@@ -205,6 +212,12 @@ impl State {
         let record = self.groups.entry(key.clone()).or_default();
         if is_older(&observed.version, &record.stored) {
             return;
+        }
+        if let Ok(lease) = &observed.content
+            && self.synced_at.is_some()
+            && lease.writer == self.settings.identity
+        {
+            notices.extend(release_told_by(record.stored.content(), lease));
         }
         record.stored = stored(observed, notices);
         // What stands there counts, whoever wrote it: another coordinator, or this one by a call whose answer was lost. A round
@@ -285,31 +298,22 @@ impl State {
 
     fn group_written(&mut self, lease: GroupLease, version: Version, notices: &mut Vec<Notice>) {
         let record = self.groups.entry(lease.key.clone()).or_default();
-        let admitted = |lease: &GroupLease| {
-            lease
-                .attempts
-                .iter()
-                .filter(|(_, e)| e.verdict == shared::admission::AttemptVerdict::Admitted)
-                .map(|(a, _)| a.clone())
-                .collect::<BTreeSet<_>>()
-        };
-        let before = record.stored.content().map(admitted).unwrap_or_default();
         match lease.phase {
             RoundPhase::Waiting => {
                 notices.extend(lease.wait.clone().map(|wait| Notice::RoundWaits { group: lease.key.clone(), wait }));
             }
             RoundPhase::Released => {
-                let members = admitted(&lease).difference(&before).count();
-                if members > 0 {
-                    notices.push(Notice::Released { group: lease.key.clone(), epoch: lease.epoch, members });
-                }
+                notices.extend(release_told_by(record.stored.content(), &lease));
             }
             RoundPhase::Closed => {
                 let round = record.round.take();
                 if !is_older(&version, &record.stored) {
                     record.stored = Stored::Present(version, Some(lease.clone()));
                 }
-                self.tell_end(&lease, round, notices);
+                // Without a round the watch was faster than this answer, and the end is told already.
+                if round.is_some() {
+                    self.tell_end(&lease, round, notices);
+                }
                 return;
             }
         }
@@ -361,6 +365,19 @@ fn stored<T>(observed: Observed<T>, notices: &mut Vec<Notice>) -> Stored<T> {
             }
         }
     }
+}
+
+/// What a group's Lease releases that it did not before.
+fn release_told_by(before: Option<&GroupLease>, lease: &GroupLease) -> Option<Notice> {
+    let admitted = |lease: &GroupLease| -> BTreeSet<_> {
+        let entries = lease.attempts.iter().filter(|(_, entry)| entry.verdict == AttemptVerdict::Admitted);
+        entries.map(|(attempt, _)| attempt.clone()).collect()
+    };
+    if lease.phase != RoundPhase::Released {
+        return None;
+    }
+    let members = admitted(lease).difference(&before.map(admitted).unwrap_or_default()).count();
+    (members > 0).then(|| Notice::Released { group: lease.key.clone(), epoch: lease.epoch, members })
 }
 
 /// Whether a round of this number may still run, as the group's Lease stands: it was not reached yet, or is released under it.
