@@ -77,7 +77,9 @@ fn build(package: &str) -> PathBuf {
     let profile_dir = profile_dir();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    command.args(["build", "--quiet", "--package", package]).current_dir(workspace_dir());
+    // Always both, as `make` does: with another selection cargo unifies features differently and builds most of it anew.
+    command.args(["build", "--quiet", "--package", "hook-agent", "--package", "coordinator"]);
+    command.current_dir(workspace_dir());
     command.arg("--target-dir").arg(target_dir());
     match profile_dir.file_name().and_then(|name| name.to_str()) {
         Some("debug") | None => {}
