@@ -1,6 +1,8 @@
-//! Where this process runs, when nobody says: its pod's namespace, its host's name.
+//! Where this process runs and who it is, when nobody says: its pod's namespace, its host's name, a name of its own.
 
+use std::collections::hash_map::RandomState;
 use std::fs;
+use std::hash::BuildHasher as _;
 
 use shared::identity::Namespace;
 
@@ -26,4 +28,9 @@ pub fn host_name() -> String {
     let read = fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
     let name = read.trim();
     if name.is_empty() { "coordinator".to_owned() } else { name.to_owned() }
+}
+
+/// A name that no other process has, an earlier one of the same identity included: it tells our own writes from another's.
+pub fn this_process(identity: &str) -> String {
+    format!("{identity}_{:08x}", RandomState::new().hash_one(identity) >> 32)
 }

@@ -95,8 +95,8 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
     let clock = Clock::start();
     let namespace = flags.namespace.clone().unwrap_or_else(own_place::namespace);
     let identity = flags.identity.clone().unwrap_or_else(own_place::host_name);
-    let settings = settings(&flags, namespace.clone(), identity.clone());
-    announce(&log, &flags, &settings);
+    let settings = settings(&flags, namespace.clone(), own_place::this_process(&identity));
+    announce(&log, &flags, &settings, &identity);
 
     let config = api::load(flags.kubeconfig.as_deref()).await?;
     let metrics = Metrics::new();
@@ -147,10 +147,10 @@ async fn stand(mut candidate: Candidate, mut synced: signal::Receiver<bool>, sto
     candidate
 }
 
-fn settings(flags: &RunFlags, namespace: Namespace, identity: String) -> Settings {
+fn settings(flags: &RunFlags, namespace: Namespace, writer: String) -> Settings {
     Settings {
         namespace,
-        identity,
+        identity: writer,
         max_concurrent_snapshots: flags.max_concurrent_snapshots,
         mode: flags.mode,
         item_block_workers: flags.item_block_workers,
@@ -164,18 +164,20 @@ fn settings(flags: &RunFlags, namespace: Namespace, identity: String) -> Setting
     }
 }
 
-fn announce(log: &Log, flags: &RunFlags, settings: &Settings) {
+fn announce(log: &Log, flags: &RunFlags, settings: &Settings, identity: &str) {
     let version = env!("CARGO_PKG_VERSION");
     let fields = json!({
         "version": version,
         "namespace": settings.namespace,
-        "identity": settings.identity,
+        "identity": identity,
+        "writer": settings.identity,
         "velero_namespace": flags.velero_namespace,
         "max_concurrent_snapshots": settings.max_concurrent_snapshots,
         "label_pods": settings.label_pods,
         "resource_label_selector": flags.resource_label_selector,
     });
-    let fields = fields.as_object().cloned().unwrap_or_default();
+    let fields =
+        fields.as_object().cloned().unwrap_or_default().into_iter().filter(|(_, value)| !value.is_null()).collect();
     log.say(EventType::Startup, &format!("coordinator {version} starts"), &fields);
     for variable in
         IGNORED_VARIABLES.into_iter().filter(|name| env::var_os(name).is_some_and(|value| !value.is_empty()))

@@ -5,5 +5,7 @@ pub mod bench;
 pub mod binaries;
 pub mod conformance;
 pub mod control_plane;
+pub mod coordinator_bed;
+pub mod coordinator_process;
 pub mod original;
 pub mod velero;

@@ -273,6 +273,7 @@ enum Move {
     Restart(usize),
     Backup(bool, bool),
     Tick(u64),
+    ClockJump(i64),
 }
 
 fn moves() -> impl Strategy<Value = Move> {
@@ -287,6 +288,7 @@ fn moves() -> impl Strategy<Value = Move> {
         1 => (0usize..3).prop_map(Move::Restart),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(b, p)| Move::Backup(b, p)),
         3 => prop_oneof![Just(20u64), Just(300), Just(6_000), Just(40_000)].prop_map(Move::Tick),
+        1 => prop_oneof![Just(3_600_000i64), Just(-3_600_000)].prop_map(Move::ClockJump),
     ]
 }
 
@@ -314,6 +316,7 @@ fn play(model: &mut Model, moves: &[Move]) {
                 model.api.put_backup(backup(if *second { "b2" } else { "b1" }, phase));
             }
             Move::Tick(ms) => model.tick(*ms),
+            Move::ClockJump(ms) => model.wall_jump_ms += ms,
         }
         model.check();
     }
@@ -322,7 +325,8 @@ fn play(model: &mut Model, moves: &[Move]) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
-    /// Any number of coordinators, each with a watch of its own pace, lost answers, kills, pods that come and go.
+    /// Any number of coordinators, each with a watch of its own pace, lost answers, kills, pods that come and go, wall
+    /// clocks that jump by hours.
     #[test]
     fn invariants_hold_after_every_message_and_everything_ends(
         sizes in prop::collection::vec(1usize..5, 1..4),

@@ -12,8 +12,8 @@ use tower::{BoxError, Layer, Service};
 use super::request_line::RequestLine;
 
 /// The first byte of an answer comes within this, ms, or the call failed. Lists of thousands of objects take seconds to
-/// begin; the API server itself ends requests at 60 s.
-pub const ANSWER_TIMEOUT_MS: u64 = 30_000;
+/// begin; a hook gives the coordinator up after 25 s of silence, so waiting longer helps nobody.
+pub const ANSWER_TIMEOUT_MS: u64 = 20_000;
 
 /// How a request ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

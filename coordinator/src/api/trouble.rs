@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::meter::NoAnswer;
 use crate::error_chain::chain;
 
 /// Why a call failed, coarsely.
@@ -23,8 +24,10 @@ pub enum TroubleKind {
     Overloaded,
     /// An answer that is none of an API server's.
     Garbage,
-    /// No connection, or no answer in time.
+    /// No connection, or it broke.
     Unreachable,
+    /// A connection, and no answer in time.
+    Silent,
 }
 
 /// A failed call.
@@ -44,7 +47,7 @@ const SAID_CHARS_MAX: usize = 300;
 impl Trouble {
     /// A call that did not end within its time.
     pub fn timeout(ms: u64) -> Self {
-        Self { kind: TroubleKind::Unreachable, code: None, said: format!("no answer within {ms} ms") }
+        Self { kind: TroubleKind::Silent, code: None, said: format!("no answer within {ms} ms") }
     }
 
     /// Reads kube's error.
@@ -58,6 +61,9 @@ impl Trouble {
                 Self { kind: TroubleKind::Garbage, code: None, said: shorten(&chain(error)) }
             }
             kube::Error::Auth(_) => Self { kind: TroubleKind::Unauthorized, code: None, said: shorten(&chain(error)) },
+            kube::Error::Service(inner) if inner.is::<NoAnswer>() => {
+                Self { kind: TroubleKind::Silent, code: None, said: inner.to_string() }
+            }
             _ => Self { kind: TroubleKind::Unreachable, code: None, said: shorten(&chain(error)) },
         }
     }
@@ -80,7 +86,11 @@ impl Trouble {
             TroubleKind::Overloaded => "the API server cannot answer now".to_owned(),
             TroubleKind::Garbage => "the answer is not an API server's: does the address lead to one?".to_owned(),
             TroubleKind::Unreachable => {
-                "the API server does not answer: check its address, network policies and that it runs".to_owned()
+                "the API server cannot be reached: check its address, network policies and that it runs".to_owned()
+            }
+            TroubleKind::Silent => {
+                "the API server takes connections and does not answer: is it overloaded, or is something between us?"
+                    .to_owned()
             }
         }
     }

@@ -43,7 +43,7 @@ event_types! {
     IdentityConflict = "identity_conflict", Error, "Another living process leads under this process's identity.";
     ApiUnusable = "api_unusable", Error, "The API server refuses or does not answer; `resource`, `code` and the message say what to do. Tried again.";
     ApiUsable = "api_usable", Info, "What `api_unusable` said is over.";
-    KindAbsent = "kind_absent", Warning, "An optional kind is not installed or may not be read; looked for again every minute.";
+    KindAbsent = "kind_absent", Warning, "An optional kind is not installed or may not be read; looked for again, in the end every minute.";
     KindPresent = "kind_present", Info, "An optional kind that was absent can be read now.";
     WatchRestarted = "watch_restarted", Debug, "A watch broke and goes on.";
     PodLabelled = "pod_labelled", Info, "A pod was put into a group.";

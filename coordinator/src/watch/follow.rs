@@ -21,10 +21,12 @@ use crate::kind::Kind;
 const PAUSE_MIN_MS: u64 = 100;
 /// … up to this, ms.
 const PAUSE_MAX_MS: u64 = 30_000;
-/// A watch that went well for this long is at the first pause again, ms.
-const PAUSE_FORGOTTEN_AFTER_MS: u64 = 60_000;
-/// An optional kind that is absent is looked for this often, ms.
-const ABSENT_PAUSE_MS: u64 = 60_000;
+/// What went well for this long, beyond its longest pause, is at the first pause again, ms.
+const PAUSE_FORGOTTEN_AFTER_MS: u64 = 30_000;
+/// An optional kind that is absent is looked for again after this, ms: it may be about to be installed with us …
+const ABSENT_PAUSE_MIN_MS: u64 = 1_000;
+/// … and later, each time after twice as long, up to this, ms.
+const ABSENT_PAUSE_MAX_MS: u64 = 60_000;
 /// A kind that could be read counts as absent only after so many refusals in a row (3 s of them): an API server that
 /// just started refuses for a moment what it will allow.
 const REFUSALS_BEFORE_ABSENT: u32 = 5;
@@ -82,7 +84,8 @@ pub async fn follow<R, G, T, F>(
         kind,
         known: Known::new(),
         reduce,
-        pause: Pause::new(),
+        pause: Pause::between(PAUSE_MIN_MS, PAUSE_MAX_MS),
+        absent_pause: Pause::between(ABSENT_PAUSE_MIN_MS, ABSENT_PAUSE_MAX_MS),
         broken: false,
         refusals: 0,
         listed: false,
@@ -120,6 +123,7 @@ struct Follower<G, F> {
     known: Known<G>,
     reduce: F,
     pause: Pause,
+    absent_pause: Pause,
     broken: bool,
     refusals: u32,
     listed: bool,
@@ -194,7 +198,7 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
         }
         let gone: Vec<_> = self.known.forget_all().into_iter().map(Told::Gone).collect();
         let told = gone.into_iter().chain(self.now_present(false)).chain(self.now_listed()).collect();
-        (told, Some(Duration::from_millis(ABSENT_PAUSE_MS)))
+        (told, Some(self.absent_pause.next()))
     }
 
     fn now_listed<T>(&mut self) -> Option<Told<G, T>> {
@@ -228,24 +232,26 @@ fn trouble_of(error: &watcher::Error) -> Trouble {
     }
 }
 
-/// How long to wait after a failure.
+/// How long to wait after a failure: ever longer, and from the start again after a time without one.
 struct Pause {
+    min_ms: u64,
+    max_ms: u64,
     next_ms: u64,
     last: Option<Instant>,
 }
 
 impl Pause {
-    fn new() -> Self {
-        Self { next_ms: PAUSE_MIN_MS, last: None }
+    fn between(min_ms: u64, max_ms: u64) -> Self {
+        Self { min_ms, max_ms, next_ms: min_ms, last: None }
     }
 
     fn next(&mut self) -> Duration {
-        let forgotten = Duration::from_millis(PAUSE_FORGOTTEN_AFTER_MS);
+        let forgotten = Duration::from_millis(self.max_ms + PAUSE_FORGOTTEN_AFTER_MS);
         if self.last.is_none_or(|last| last.elapsed() > forgotten) {
-            self.next_ms = PAUSE_MIN_MS;
+            self.next_ms = self.min_ms;
         }
         let pause = Duration::from_millis(self.next_ms);
-        self.next_ms = (self.next_ms * 2).min(PAUSE_MAX_MS);
+        self.next_ms = (self.next_ms * 2).min(self.max_ms);
         self.last = Some(Instant::now());
         pause
     }

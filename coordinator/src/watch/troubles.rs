@@ -68,7 +68,7 @@ impl Troubles {
         }
         entry.trouble = trouble.clone();
         entry.failures = entry.failures.saturating_add(1);
-        let serious = refuses(trouble.kind) || entry.failures >= FAILURES_BEFORE_SAID;
+        let serious = at_once(trouble.kind) || entry.failures >= FAILURES_BEFORE_SAID;
         let say = serious && !said_for_another && entry.said.is_none_or(|said| said.elapsed() >= again);
         if say {
             entry.said = Some(Instant::now());
@@ -115,9 +115,20 @@ fn of_one_kind(kind: TroubleKind) -> bool {
     matches!(kind, TroubleKind::Forbidden | TroubleKind::NotFound | TroubleKind::Invalid)
 }
 
-/// Whether such a trouble stays until a person does something, so that there is no use in waiting before it is said.
-fn refuses(kind: TroubleKind) -> bool {
-    matches!(kind, TroubleKind::Unauthorized | TroubleKind::Forbidden | TroubleKind::NotFound | TroubleKind::Invalid)
+/// Whether such a trouble is said the first time: it stays until a person does something, or it took long enough to notice.
+fn at_once(kind: TroubleKind) -> bool {
+    match kind {
+        TroubleKind::Unauthorized
+        | TroubleKind::Forbidden
+        | TroubleKind::NotFound
+        | TroubleKind::Invalid
+        | TroubleKind::Silent => true,
+        TroubleKind::Conflict
+        | TroubleKind::Expired
+        | TroubleKind::Overloaded
+        | TroubleKind::Garbage
+        | TroubleKind::Unreachable => false,
+    }
 }
 
 fn fields(kind: Kind, trouble: &Trouble) -> Fields {

@@ -22,6 +22,8 @@ pub struct Model {
     pub hooks: Vec<Hook>,
     pub budget: u32,
     pub now_ms: u64,
+    /// How far the wall clock was set forth or back, ms; the monotonic clock knows nothing of it.
+    pub wall_jump_ms: i64,
     nonce: u64,
     epochs: BTreeMap<GroupKey, Epoch>,
     seen_rounds: BTreeMap<Epoch, GroupKey>,
@@ -37,6 +39,7 @@ impl Model {
             hooks: vec![],
             budget,
             now_ms: 1_000,
+            wall_jump_ms: 0,
             nonce: 0,
             epochs: BTreeMap::new(),
             seen_rounds: BTreeMap::new(),
@@ -82,7 +85,7 @@ impl Model {
     }
 
     pub fn wall(&self) -> WallTime {
-        WallTime::from_micros(1_800_000_000_000_000).plus_ms(i64::try_from(self.now_ms).unwrap())
+        WallTime::from_micros(1_800_000_000_000_000).plus_ms(i64::try_from(self.now_ms).unwrap() + self.wall_jump_ms)
     }
 
     pub fn arrive(&mut self, i: usize) {
