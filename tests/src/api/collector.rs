@@ -37,7 +37,7 @@ fn collect(store: &Store, place: &Place) -> Result<(), ApiError> {
         return empty_namespace(store, place);
     }
     if held_by(ORPHAN) {
-        for dependent in store.lock().dependents(object.uid()) {
+        for dependent in store.dependents(object.uid()) {
             disown(store, &dependent, |_, _, reference| reference["uid"] == object.uid(), true)?;
         }
         return release(store, place, ORPHAN);
@@ -54,7 +54,7 @@ fn delete(store: &Store, kind: &Kind, place: &Place) -> Result<(), ApiError> {
 
 /// Deletes the dependents; the object goes when none is left that says it blocks its owner's deletion.
 fn foreground(store: &Store, place: &Place, object: &Stored) -> Result<(), ApiError> {
-    for dependent in store.lock().dependents(object.uid()) {
+    for dependent in store.dependents(object.uid()) {
         delete(store, kinds::kind(dependent.kind), &dependent)?;
     }
     let blocks = |dependent: &Place| {
@@ -63,7 +63,7 @@ fn foreground(store: &Store, place: &Place, object: &Stored) -> Result<(), ApiEr
         let mut references = references.and_then(Value::as_array).into_iter().flatten();
         references.any(|r| r["uid"] == object.uid() && r["blockOwnerDeletion"] == true)
     };
-    let dependents = store.lock().dependents(object.uid());
+    let dependents = store.dependents(object.uid());
     if dependents.iter().any(blocks) { Ok(()) } else { release(store, place, FOREGROUND) }
 }
 
@@ -110,7 +110,12 @@ fn disown(
             return Ok(Outcome::Keep);
         }
         let mut next = live.value.clone();
-        next["metadata"]["ownerReferences"] = Value::Array(left);
+        if let Some(metadata) = next["metadata"].as_object_mut() {
+            metadata.remove("ownerReferences");
+            if !left.is_empty() {
+                metadata.insert("ownerReferences".to_owned(), Value::Array(left));
+            }
+        }
         Ok(Outcome::Put(next))
     })?;
     Ok(ownerless)

@@ -5,7 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use futures::stream;
+use futures::{StreamExt as _, stream};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
@@ -159,7 +159,7 @@ struct Faulty {
 impl Faulty {
     async fn next(&mut self) -> Option<io::Result<Bytes>> {
         if self.over {
-            return Some(Err(io::Error::other(Cut)));
+            return Some(Err(break_off().await));
         }
         let Self { core, request, user, feed, .. } = self;
         let chunk = feed.next(&|key| core.faults.on_event(request, key, user)).await?;
@@ -223,8 +223,16 @@ fn respond(code: u16, content_type: &'static str, body: Bytes) -> Response<Body>
 
 /// Half of an answer, then the end of the connection.
 fn half(code: u16, body: &Bytes) -> Response<Body> {
-    let chunks = [Ok(Frame::data(body.slice(..body.len() / 2))), Err(io::Error::other(Cut))];
-    let mut response = Response::new(BodyExt::boxed_unsync(StreamBody::new(stream::iter(chunks))));
+    let half = body.slice(..body.len() / 2);
+    let chunks = stream::once(async { Ok(Frame::data(half)) }).chain(stream::once(async { Err(break_off().await) }));
+    let mut response = Response::new(BodyExt::boxed_unsync(StreamBody::new(chunks)));
     *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
     response
+}
+
+/// The error that makes hyper cut the connection. It comes one poll late: hyper sends what it has when a body has nothing more for the moment,
+/// and drops it when the body fails at once.
+async fn break_off() -> io::Error {
+    tokio::task::yield_now().await;
+    io::Error::other(Cut)
 }

@@ -61,6 +61,7 @@ pub struct ApiServer {
 
 impl ApiServer {
     /// Starts a server on a free loopback port, with its tasks on the current runtime.
+    #[expect(clippy::unused_async, reason = "it spawns: only a runtime can call it")]
     pub async fn start(options: ServerOptions) -> anyhow::Result<Self> {
         let ServerOptions { absent_groups, history_events_max, collects_garbage, takes_anonymous, namespaces } =
             options;
@@ -73,9 +74,8 @@ impl ApiServer {
             absent_groups: RwLock::new(absent_groups),
         });
         let collector = collects_garbage.then(|| tokio::spawn(collector::run(Arc::clone(&core.store), upsets)));
-        let listening = Listening::start(Arc::clone(&core))
-            .await
-            .context("listening on a loopback port for the embedded API server")?;
+        let listening =
+            Listening::start(Arc::clone(&core)).context("listening on a loopback port for the embedded API server")?;
         let server = Self { core, listening, collector };
         for name in namespaces {
             server.put(json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name}}))?;
@@ -235,8 +235,9 @@ impl ApiServer {
     }
 
     /// Listens on the same port again.
+    #[expect(clippy::unused_async, reason = "it spawns: only a runtime can call it")]
     pub async fn come_back(&self) -> anyhow::Result<()> {
-        let back = self.listening.come_back().await;
+        let back = self.listening.come_back();
         back.with_context(|| format!("listening again on {}", self.listening.url()))
     }
 

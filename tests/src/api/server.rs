@@ -6,42 +6,39 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::task::{JoinHandle, JoinSet};
 
 use super::core::Core;
 use super::dispatch;
 
+/// Connections that may wait to be accepted: more than a hundred hooks that start at once.
+const BACKLOG_CONNECTIONS: u32 = 1_024;
+
 /// The listening side of a server, with its connections.
 #[derive(Debug)]
 pub struct Listening {
     core: Arc<Core>,
-    address: SocketAddr,
+    /// Bound and never listening: it keeps the port from everybody else while the server is down.
+    holder: TcpSocket,
     url: Arc<str>,
     task: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Listening {
     /// Listens on a free loopback port.
-    pub async fn start(core: Arc<Core>) -> std::io::Result<Self> {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
-        let address = listener.local_addr()?;
+    pub fn start(core: Arc<Core>) -> std::io::Result<Self> {
+        let holder = bound(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let address = holder.local_addr()?;
         let url: Arc<str> = format!("http://{address}").into();
-        let listening = Self { core, address, url, task: Mutex::new(None) };
-        listening.accept(listener);
+        let listening = Self { core, holder, url, task: Mutex::new(None) };
+        listening.come_back()?;
         Ok(listening)
     }
 
     /// Where clients connect to.
     pub fn url(&self) -> &str {
         &self.url
-    }
-
-    fn accept(&self, listener: TcpListener) {
-        let task = tokio::spawn(accept(Arc::clone(&self.core), Arc::clone(&self.url), listener));
-        if let Some(before) = self.task.lock().unwrap_or_else(PoisonError::into_inner).replace(task) {
-            before.abort();
-        }
     }
 
     /// Closes the port and every connection; clients are refused until [`Self::come_back`].
@@ -55,11 +52,24 @@ impl Listening {
     }
 
     /// Listens on the same port again.
-    pub async fn come_back(&self) -> std::io::Result<()> {
-        let listener = TcpListener::bind(self.address).await?;
-        self.accept(listener);
+    pub fn come_back(&self) -> std::io::Result<()> {
+        let listener = bound(self.holder.local_addr()?)?.listen(BACKLOG_CONNECTIONS)?;
+        let task = tokio::spawn(accept(Arc::clone(&self.core), Arc::clone(&self.url), listener));
+        if let Some(before) = self.task.lock().unwrap_or_else(PoisonError::into_inner).replace(task) {
+            before.abort();
+        }
         Ok(())
     }
+}
+
+/// A socket on an address that the holder has as well. Only sockets of the same user that ask for it can share one, and none is given
+/// a shared one when it asks for any free port.
+fn bound(address: SocketAddr) -> std::io::Result<TcpSocket> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_reuseaddr(true)?;
+    socket.set_reuseport(true)?;
+    socket.bind(address)?;
+    Ok(socket)
 }
 
 impl Drop for Listening {

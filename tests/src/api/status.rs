@@ -113,6 +113,12 @@ impl ApiError {
         )
     }
 
+    /// 403 by admission.
+    pub fn forbidden(kind: &Kind, name: &str, why: &str) -> Self {
+        let message = format!("{} \"{name}\" is forbidden: {why}", kind.qualified_plural());
+        Self::new(403, "Forbidden", message).about(kind, name)
+    }
+
     /// 422 with every violated rule.
     pub fn invalid(kind: &Kind, name: &str, violations: &[Violation]) -> Self {
         let texts: Vec<String> = violations.iter().map(|v| format!("{}: {}", v.field, v.message)).collect();

@@ -80,19 +80,9 @@ impl State {
         self.shards[kind.0].objects.get(key)
     }
 
-    /// The newest revision.
-    pub fn revision(&self) -> Revision {
-        self.revision
-    }
-
     /// Where the object with this uid is.
     pub fn by_uid(&self, uid: &str) -> Option<&Place> {
         self.owners.place(uid)
-    }
-
-    /// Which objects name this uid as an owner.
-    pub fn dependents(&self, uid: &str) -> Vec<Place> {
-        self.owners.dependents(uid)
     }
 
     fn commit(&mut self, kind: KindId, key: Key, outcome: Outcome) -> Result<Written, ApiError> {
@@ -166,8 +156,7 @@ impl Store {
         (Self { state: Mutex::new(state) }, upsets)
     }
 
-    /// Direct access to everything.
-    pub fn lock(&self) -> MutexGuard<'_, State> {
+    fn lock(&self) -> MutexGuard<'_, State> {
         // A panicking test thread must not turn every later request into a panic: the state is written in one step.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -175,6 +164,16 @@ impl Store {
     /// Reads one object.
     pub fn get(&self, kind: KindId, key: &Key) -> Option<Arc<Stored>> {
         self.lock().get(kind, key).cloned()
+    }
+
+    /// The newest revision.
+    pub fn revision(&self) -> Revision {
+        self.lock().revision
+    }
+
+    /// Which objects name this uid as an owner.
+    pub fn dependents(&self, uid: &str) -> Vec<Place> {
+        self.lock().owners.dependents(uid)
     }
 
     /// Runs a write closure under the lock and carries out what it decides.

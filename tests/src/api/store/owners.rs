@@ -82,12 +82,13 @@ impl Owners {
     fn note_stored(&mut self, this: Place, event: &Event) {
         let object = &event.object;
         self.places.insert(object.uid().to_owned(), this.clone());
-        let mut ownerless = false;
         for uid in owner_uids(&object.value) {
-            ownerless |= !self.places.contains_key(uid);
             self.dependents.entry(uid.to_owned()).or_default().insert(this.clone());
         }
-        if ownerless || object.value["metadata"]["deletionTimestamp"].is_string() {
+        // Whether its owners are there is looked at whenever it names new ones.
+        let references = &object.value["metadata"]["ownerReferences"];
+        let before = event.before.as_ref().map_or(&Value::Null, |before| &before.value["metadata"]["ownerReferences"]);
+        if references != before || object.value["metadata"]["deletionTimestamp"].is_string() {
             self.report(this);
         }
     }

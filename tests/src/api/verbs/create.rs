@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{Call, Reply, incoming, stamp};
 use crate::api::apply::{self, Operation};
@@ -89,7 +89,7 @@ pub fn begin(kind: &Kind, object: &mut Value) {
     if kind.kind == "Namespace" {
         let name = object["metadata"]["name"].clone();
         object["metadata"]["labels"]["kubernetes.io/metadata.name"] = name;
-        object["spec"]["finalizers"] = serde_json::json!(["kubernetes"]);
+        object["spec"]["finalizers"] = json!(["kubernetes"]);
     }
 }
 
@@ -105,10 +105,12 @@ fn namespace_takes_it(kind: &Kind, state: &State, object: &Value) -> Result<(), 
     if found.value["metadata"]["deletionTimestamp"].is_string() {
         let name = object["metadata"]["name"].as_str().unwrap_or_default();
         let why = format!("unable to create new content in namespace {namespace} because it is being terminated");
-        let mut error =
-            ApiError::new(403, "Forbidden", format!("{} \"{name}\" is forbidden: {why}", kind.qualified_plural()));
-        let cause = serde_json::json!({"reason": "NamespaceTerminating", "message": format!("namespace {namespace} is being terminated"), "field": "metadata.namespace"});
-        error.details = Some(serde_json::json!({"name": name, "kind": kind.plural, "causes": [cause]}));
+        let mut error = ApiError::forbidden(kind, name, &why);
+        let message = format!("namespace {namespace} is being terminated");
+        let cause = json!({"reason": "NamespaceTerminating", "message": message, "field": "metadata.namespace"});
+        if let Some(details) = &mut error.details {
+            details["causes"] = json!([cause]);
+        }
         return Err(error);
     }
     Ok(())

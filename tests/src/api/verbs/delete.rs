@@ -84,9 +84,15 @@ impl Options {
     }
 }
 
+/// Namespaces that admission keeps (`NamespaceLifecycle`).
+const IMMORTAL_NAMESPACES: &[&str] = &["default", "kube-system", "kube-public"];
+
 /// Deletes one object.
 pub fn delete(call: &Call<'_>) -> Result<Reply, ApiError> {
     let kind = call.kind();
+    if kind.kind == "Namespace" && IMMORTAL_NAMESPACES.contains(&call.request.name.as_str()) {
+        return Err(ApiError::forbidden(kind, &call.request.name, "this namespace may not be deleted"));
+    }
     let options = Options::of(call)?;
     let written = remove(&call.core.store, kind, call.request.kind, &call.request.key(), &options)?;
     if (written.change == Some(Change::Deleted) || options.dry_run) && kind.kind != "Pod" {

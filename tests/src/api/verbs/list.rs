@@ -14,7 +14,7 @@ use crate::api::store::{Key, Revision, Scope, Stored};
 /// Answers with one object.
 pub fn get(call: &Call<'_>) -> Result<Reply, ApiError> {
     let kind = call.kind();
-    let newest = call.core.store.lock().revision();
+    let newest = call.core.store.revision();
     not_from_the_future(call, newest)?;
     let found = call.core.store.get(call.request.kind, &call.request.key());
     let found = found.ok_or_else(|| ApiError::not_found(kind, &call.request.name))?;

@@ -134,7 +134,7 @@ impl Feed {
 
     /// Brings the feed to the store's newest revision: what was written before it is in the channel by now.
     fn catch_up(&mut self, strikes: Strikes<'_>) {
-        let newest = self.store.lock().revision();
+        let newest = self.store.revision();
         self.drain(strikes);
         self.revision = self.revision.max(newest);
     }
