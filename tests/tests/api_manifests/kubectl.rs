@@ -1,0 +1,55 @@
+//! How is kubectl run?
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use testbed::control_plane::shared::{is_ci, say};
+
+/// One command; discovery of all groups is the slow part.
+const TIMEOUT_S: u64 = 60;
+
+/// The folder of the manifests.
+pub fn manifests() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests")
+}
+
+/// Whether there is a kubectl; its absence is said, and with `CI=true` it is a failure.
+pub fn is_there() -> bool {
+    let found =
+        Command::new("kubectl").args(["version", "--client"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
+    let found = found.is_ok_and(|status| status.success());
+    assert!(found || !is_ci(), "no kubectl on PATH (CI=true: these tests must not be skipped)");
+    if !found {
+        say("SKIPPED: the manifests' tests, because there is no kubectl on PATH");
+    }
+    found
+}
+
+/// What kustomize makes of an overlay.
+///
+/// # Panics
+/// When it cannot.
+pub fn render(overlay: &str) -> String {
+    run(Command::new("kubectl").arg("kustomize").arg(manifests().join("overlays").join(overlay)))
+}
+
+/// Applies an overlay as a user does. The cache of discovery lies in `folder`.
+///
+/// # Panics
+/// When the API server refuses any of it, or warns of any of it.
+pub async fn apply(kubeconfig: &Path, folder: &Path, overlay: &str) {
+    let mut command = Command::new("kubectl");
+    command.arg("--kubeconfig").arg(kubeconfig).arg("--cache-dir").arg(folder.join("kubectl-cache"));
+    command.args(["--warnings-as-errors", "apply", "-k"]).arg(manifests().join("overlays").join(overlay));
+    let applied = tokio::task::spawn_blocking(move || run(&mut command));
+    let limit = Duration::from_secs(TIMEOUT_S);
+    tokio::time::timeout(limit, applied).await.expect("kubectl apply ends in time").expect("kubectl apply works");
+}
+
+fn run(command: &mut Command) -> String {
+    let output = command.stdin(Stdio::null()).output().unwrap_or_else(|e| panic!("{command:?}: {e}"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?} ended with {}: {said}", output.status);
+    String::from_utf8(output.stdout).expect("kubectl writes UTF-8")
+}
