@@ -7,5 +7,7 @@ pub mod conformance;
 pub mod control_plane;
 pub mod coordinator_bed;
 pub mod coordinator_process;
+pub mod demo;
 pub mod original;
+pub mod pair;
 pub mod velero;

@@ -1,0 +1,74 @@
+//! What does a user write onto a pod so that Velero runs the hook-agent in it?
+
+use std::time::Duration;
+
+use crate::binaries;
+use crate::velero::cluster::{PODINFO_PATH, TOKEN_PATH, Workload};
+use crate::velero::hook_calls::HookPhase;
+
+/// Velero's timeout of the hooks unless a test says otherwise: far above what a round with short polls takes.
+const HOOK_TIMEOUT: Duration = Duration::from_mins(1);
+
+/// The hooks of a workload's pods.
+#[derive(Clone, Debug)]
+pub struct HookPlan {
+    /// The pre hook's timeout as the agent is told.
+    pub timeout: Duration,
+    /// Velero's timeout of the pre hook, where a user wrote another one than into the command.
+    pub velero_timeout: Option<Duration>,
+    /// Velero's `on-error` of the pre hook; empty: none is written.
+    pub on_error: &'static str,
+    /// Flags of `pre` beside `--hook-timeout`.
+    pub pre_flags: Vec<String>,
+}
+
+impl Default for HookPlan {
+    fn default() -> Self {
+        Self { timeout: HOOK_TIMEOUT, velero_timeout: None, on_error: "Fail", pre_flags: vec![] }
+    }
+}
+
+impl HookPlan {
+    /// With this timeout of the pre hook.
+    #[must_use]
+    pub fn timeout(mut self, timeout: Duration) -> Self {
+        self.timeout = timeout;
+        self
+    }
+
+    /// With another timeout in Velero than the agent is told.
+    #[must_use]
+    pub fn velero_timeout(mut self, timeout: Duration) -> Self {
+        self.velero_timeout = Some(timeout);
+        self
+    }
+
+    /// With this `on-error`.
+    #[must_use]
+    pub fn on_error(mut self, on_error: &'static str) -> Self {
+        self.on_error = on_error;
+        self
+    }
+
+    /// With these flags of `pre` too.
+    #[must_use]
+    pub fn flags(mut self, flags: &[&str]) -> Self {
+        self.pre_flags.extend(flags.iter().map(|flag| (*flag).to_owned()));
+        self
+    }
+
+    /// The workload with these hooks, its token and the paths of what is mounted.
+    pub fn onto(&self, workload: Workload) -> Workload {
+        let Self { timeout, velero_timeout, on_error, pre_flags } = self;
+        let program = binaries::hook_agent().display().to_string();
+        let limit = format!("{}ms", timeout.as_millis());
+        let mut pre = vec![program.as_str(), "pre", "--hook-timeout", &limit];
+        pre.extend(pre_flags.iter().map(String::as_str));
+        workload
+            .hook(HookPhase::Pre, &pre, on_error, velero_timeout.unwrap_or(*timeout))
+            .hook(HookPhase::Post, &[&program, "post"], "Continue", HOOK_TIMEOUT)
+            .token()
+            .env("TOKEN_FILE", &format!("{TOKEN_PATH}/token"))
+            .env("PODINFO_DIR", PODINFO_PATH)
+    }
+}

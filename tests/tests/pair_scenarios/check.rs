@@ -1,0 +1,64 @@
+//! What must hold after every round?
+
+use std::collections::BTreeMap;
+
+use anyhow::{Context, Result};
+use shared::identity::GroupKey;
+use shared::receipt::Receipt;
+use shared::verdict::Verdict;
+use testbed::pair::{Night, Pair, compare};
+use testbed::velero::cluster::Made;
+use testbed::velero::hook_calls::HookPhase;
+use testbed::velero::truth::{Fact, StepKind, Timeline};
+
+/// The receipt that a group left on a Backup, which claims no more than is true. Nothing is granted any more.
+pub async fn honest(pair: &Pair, night: &Night, made: &Made, group: &GroupKey) -> Result<Receipt> {
+    let receipt = pair.receipt(&night.backup, group).await.with_context(|| night.seen.to_string())?;
+    compare(receipt.verdict, &night.truth(made)).with_context(|| night.seen.to_string())?;
+    assert_eq!(receipt.members.len(), made.pods.len(), "{receipt:?}");
+    Ok(receipt)
+}
+
+/// The same, and it says what is true, and that is `verdict`; it was told once.
+pub async fn exact(pair: &Pair, night: &Night, made: &Made, group: &GroupKey, verdict: Verdict) -> Result<Receipt> {
+    let receipt = honest(pair, night, made, group).await?;
+    assert_eq!(receipt.verdict, verdict, "{receipt:?}\n{}", night.seen);
+    assert_eq!(night.truth(made).consistency.as_str(), verdict.as_str(), "{}", night.seen);
+    let told = pair.logged_receipts(group);
+    let of_backup = told.iter().filter(|line| line["backup"] == night.backup.as_str()).count();
+    assert_eq!(of_backup, 1, "{told:?}");
+    Ok(receipt)
+}
+
+/// The most volumes that were at once between the return of their pod's pre hook and the start of its post hook.
+pub fn held_at_most(seen: &Timeline, workloads: &[&Made]) -> usize {
+    let volumes: BTreeMap<_, _> =
+        workloads.iter().flat_map(|made| &made.pods).map(|pod| (pod.name.clone(), pod.claims.len())).collect();
+    let (mut held, mut most) = (0_usize, 0_usize);
+    for entry in seen.entries() {
+        match &entry.fact {
+            Fact::HookReported { pod, phase: HookPhase::Pre, reported, .. } if reported.is_success() => {
+                held += volumes.get(pod).copied().unwrap_or(0);
+            }
+            Fact::HookStarted { pod, phase: HookPhase::Post, .. } => held -= volumes.get(pod).copied().unwrap_or(0),
+            _ => {}
+        }
+        most = most.max(held);
+    }
+    most
+}
+
+/// Waits until Velero has begun to cut.
+pub async fn first_cut(pair: &Pair) -> Result<()> {
+    let limit = testbed::velero::bed::BACKUP_LIMIT;
+    pair.velero.truth().wait_until("a volume is cut", limit, |seen| !seen.cuts().is_empty()).await?;
+    Ok(())
+}
+
+/// Waits until so many pre hooks run or have run.
+pub async fn hooks_begun(pair: &Pair, count: usize) -> Result<()> {
+    let limit = testbed::velero::bed::BACKUP_LIMIT;
+    let begun = |seen: &Timeline| seen.steps().iter().filter(|step| step.kind == StepKind::Pre).count() >= count;
+    pair.velero.truth().wait_until("pre hooks run", limit, begun).await?;
+    Ok(())
+}

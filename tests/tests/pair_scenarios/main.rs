@@ -1,0 +1,11 @@
+//! Coordinator and hook-agents together: do receipts and states agree with what really happened?
+
+mod budget;
+mod check;
+mod faults;
+mod hooks;
+mod layouts;
+mod nonsense;
+mod on_real;
+mod pods;
+mod restarts;
