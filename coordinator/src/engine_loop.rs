@@ -19,8 +19,9 @@ use crate::log::{EventType, Fields, Log, tell};
 use crate::metrics::Metrics;
 use crate::signals::{Stop, stopped};
 
-/// The shortest sleep, ms: a decision that wants to be woken at once, for ever, must not take a whole processor.
-const SLEEP_MS_MIN: u64 = 10;
+/// The shortest sleep, ms: a decision that wants to be woken at once, for ever, must not take a whole processor. News
+/// interrupt a sleep; what waits for time alone (stalls, retries) waits for 250 ms and more.
+const SLEEP_MS_MIN: u64 = 50;
 
 /// Gauges are counted anew at most this often, ms: counting looks at every group.
 const GAUGES_MS: u64 = 1_000;

@@ -119,6 +119,11 @@ pub struct Member {
 impl Member {
     /// Registers: a waiting attempt of `pod` in `group`. `nonce` tells attempts apart.
     pub async fn register(bed: &CoordinatorBed, pod: &MadePod, group: &str, nonce: u64) -> anyhow::Result<Self> {
+        Self::register_with(bed.server.client(), pod, group, nonce).await
+    }
+
+    /// Registers through any client, at a real API server for instance.
+    pub async fn register_with(client: kube::Client, pod: &MadePod, group: &str, nonce: u64) -> anyhow::Result<Self> {
         let now: WallTime = Timestamp::now().into();
         let namespace = Namespace::new(pod.name.namespace.as_str())?;
         let said = MemberLease {
@@ -138,7 +143,7 @@ impl Member {
             agent_version: "test".to_owned(),
             namespace,
         };
-        let member = Self { leases: Api::namespaced(bed.server.client(), &pod.name.namespace), said };
+        let member = Self { leases: Api::namespaced(client, &pod.name.namespace), said };
         member.write().await?;
         Ok(member)
     }
@@ -146,6 +151,14 @@ impl Member {
     /// Which group it is in.
     pub fn key(&self) -> GroupKey {
         GroupKey { namespace: self.said.namespace.clone(), group: self.said.group.clone() }
+    }
+
+    /// The round that admitted it, once one did, as the group's Lease says when it is read from the API.
+    pub async fn admitted_by(&self) -> anyhow::Result<Option<Epoch>> {
+        let Some(lease) = self.leases.get_opt(group_lease(&self.said.group).as_str()).await? else { return Ok(None) };
+        let said = GroupLease::decode(&lease)?;
+        let admitted = said.verdict(&self.said.attempt) == Some(AttemptVerdict::Admitted);
+        Ok(admitted.then_some(said.epoch))
     }
 
     /// What the coordinator says about it.
