@@ -5,12 +5,14 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{HeaderMap, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Limited};
-use kube::Client;
-use kube::client::Body;
+use hyper::body::Incoming;
 use kube::core::Status;
 use serde::de::DeserializeOwned;
 use shared::identity::shorten;
 use tokio::time::timeout;
+
+use crate::client::{Client, SendError};
+use crate::failure::Cause;
 
 /// The longest answer that is read, bytes: twice what etcd stores (1.5 MiB). A server gone mad must not fill the memory
 /// of the workload's container.
@@ -33,7 +35,7 @@ pub enum CallError {
     Unreachable {
         /// What the connection said.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Cause,
     },
     /// The server cannot answer now: 429, 5xx, or a watch that must start anew (410).
     #[error("the API server answered {status}: {message}")]
@@ -74,9 +76,9 @@ pub enum CallError {
     /// The request cannot even be made: the token file is unusable.
     #[error("no request can be made")]
     Unusable {
-        /// What kube says.
+        /// What is wrong.
         #[source]
-        source: Box<dyn std::error::Error + Send + Sync>,
+        source: Cause,
     },
 }
 
@@ -110,7 +112,7 @@ pub async fn ask<T: DeserializeOwned>(
 }
 
 /// Sends one request and gives the answer's body as it comes (a watch). `limit` is for the answer's head.
-pub async fn stream(client: &Client, request: Request<Vec<u8>>, limit: Duration) -> Result<Body, CallError> {
+pub async fn stream(client: &Client, request: Request<Vec<u8>>, limit: Duration) -> Result<Incoming, CallError> {
     let head = timeout(limit, open(client, request)).await.unwrap_or_else(|_| Err(timed_out(limit)))?;
     Ok(head.into_body())
 }
@@ -119,10 +121,10 @@ fn timed_out(limit: Duration) -> CallError {
     CallError::TimedOut { limit_ms: u64::try_from(limit.as_millis()).unwrap_or(u64::MAX) }
 }
 
-async fn open(client: &Client, request: Request<Vec<u8>>) -> Result<Response<Body>, CallError> {
-    let response = client.send(request.map(Body::from)).await.map_err(|e| match e {
-        kube::Error::Auth(_) => CallError::Unusable { source: Box::new(e) },
-        e => CallError::Unreachable { source: Box::new(e) },
+async fn open(client: &Client, request: Request<Vec<u8>>) -> Result<Response<Incoming>, CallError> {
+    let response = client.send(request).await.map_err(|e| match e {
+        SendError::Token(_) => CallError::Unusable { source: e.into() },
+        SendError::Connection(source) => CallError::Unreachable { source },
     })?;
     let status = response.status();
     if status.is_success() {
@@ -133,7 +135,7 @@ async fn open(client: &Client, request: Request<Vec<u8>>) -> Result<Response<Bod
     Err(classify(status, &head.headers, &said))
 }
 
-async fn read(body: Body) -> Result<Bytes, CallError> {
+async fn read(body: Incoming) -> Result<Bytes, CallError> {
     match Limited::new(body, ANSWER_BYTES_MAX).collect().await {
         Ok(whole) => Ok(whole.to_bytes()),
         Err(e) if e.is::<http_body_util::LengthLimitError>() => {

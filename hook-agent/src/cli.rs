@@ -15,6 +15,8 @@ use crate::help;
     subcommand_required = true,
     arg_required_else_help = true,
     disable_help_subcommand = true,
+    // The texts are wrapped by hand, and say the same whatever features another package asks of clap.
+    term_width = 0,
 )]
 pub struct Cli {
     /// What to do.

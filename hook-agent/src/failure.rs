@@ -2,7 +2,7 @@
 
 use shared::exit_code::ExitCode;
 
-use crate::connect::ConnectError;
+use crate::access::AccessError;
 use crate::decide::Unreleased;
 use crate::group::GroupFailure;
 use crate::identity::IdentityFailure;
@@ -20,7 +20,7 @@ pub enum Failure {
     Setting(#[from] SettingError),
     /// The kubeconfig cannot be used.
     #[error(transparent)]
-    Kubeconfig(ConnectError),
+    Kubeconfig(AccessError),
     /// It cannot be told which pod this is.
     #[error(transparent)]
     Identity(#[from] IdentityFailure),

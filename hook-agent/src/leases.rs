@@ -2,18 +2,19 @@
 
 use std::time::Duration;
 
+use hyper::body::Incoming;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
-use kube::api::{GetParams, Patch, PatchParams, WatchParams};
-use kube::client::{Body, Client};
 use kube::core::Request;
+use kube::core::params::{GetParams, Patch, PatchParams, WatchParams};
 use kube::core::request::Error as RequestError;
 use serde::Deserialize;
 use shared::identity::{LeaseName, Namespace, PodName};
 use shared::names::FIELD_MANAGER_AGENT;
 
 use crate::call::{CallError, ask, stream};
+use crate::client::Client;
 
 /// The Leases of one namespace, and this pod in it.
 #[derive(Clone)]
@@ -62,7 +63,7 @@ impl Leases {
 
     /// Watches one Lease for `watch_s` seconds. Without a resourceVersion the server first sends the object as it is now,
     /// so that no list or get is needed.
-    pub async fn watch(&self, name: &LeaseName, watch_s: u32, limit: Duration) -> Result<Body, CallError> {
+    pub async fn watch(&self, name: &LeaseName, watch_s: u32, limit: Duration) -> Result<Incoming, CallError> {
         let what = WatchParams::default().fields(&format!("metadata.name={name}")).timeout(watch_s);
         let request = self.leases().watch(&what, "").map_err(unmade)?;
         stream(&self.client, request, limit).await

@@ -1,9 +1,10 @@
 //! The hook-agent: Velero's pre and post hooks of a snapshot group.
 
+mod access;
 mod call;
 mod cli;
+mod client;
 mod clock;
-mod connect;
 mod decide;
 mod failure;
 mod follow;

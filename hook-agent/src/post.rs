@@ -12,9 +12,10 @@ use shared::member_lease::{MemberLease, annotations};
 use shared::names::{LABEL_SNAPSHOT_GROUP, member_lease};
 use shared::time::WallTime;
 
+use crate::access;
 use crate::call::CallError;
+use crate::client::Client;
 use crate::clock::Clock;
-use crate::connect::connect;
 use crate::decide::Unreleased;
 use crate::failure::{Cause, Failure, said};
 use crate::group::{self, Known};
@@ -55,9 +56,13 @@ async fn let_go(settings: &PostSettings, clock: &Clock, lines: &mut Lines) -> Re
     let who = who?;
     let name = member_lease(&who.pod)
         .map_err(|source| IdentityFailure::Illegal { origin: "the pod's name".to_owned(), source })?;
-    let client = match connect(&settings.access).await {
-        Ok(client) => client,
+    let access = match access::find(&settings.access) {
+        Ok(access) => access,
         Err(e) if e.is_usage() => return Err(Failure::Kubeconfig(e)),
+        Err(e) => return unanswered(settings, lines, Unreleased::Unreachable, e.into()),
+    };
+    let client = match Client::new(access) {
+        Ok(client) => client,
         Err(e) => return unanswered(settings, lines, Unreleased::Unreachable, e.into()),
     };
     let mut ending = Ending { leases: Leases::new(client, who.namespace), name, thawed_at, tried: false };

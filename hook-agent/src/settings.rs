@@ -75,9 +75,9 @@ pub struct Names {
     pub labels_file: PathBuf,
 }
 
-/// How to reach the API server.
+/// What flags and environment say about how to reach the API server.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Access {
+pub struct AccessFlags {
     /// A kubeconfig (or several, separated as in PATH) instead of the pod's own access.
     pub kubeconfig: Option<String>,
     /// The token.
@@ -96,7 +96,7 @@ pub struct PreSettings {
     /// Who it is.
     pub names: Names,
     /// Whom it asks.
-    pub access: Access,
+    pub access: AccessFlags,
 }
 
 /// Everything that `post` needs.
@@ -107,7 +107,7 @@ pub struct PostSettings {
     /// Who it is.
     pub names: Names,
     /// Whom it asks.
-    pub access: Access,
+    pub access: AccessFlags,
 }
 
 impl TryFrom<PreArgs> for PreSettings {
@@ -221,10 +221,10 @@ fn names(args: &CommonArgs) -> Result<Names, SettingError> {
     })
 }
 
-fn access(args: &CommonArgs) -> Access {
+fn access(args: &CommonArgs) -> AccessFlags {
     let given = set(args.token_file.clone());
     let token_file = PathBuf::from(given.clone().unwrap_or_else(|| TOKEN_FILE.to_owned()));
-    Access {
+    AccessFlags {
         kubeconfig: set(args.kubeconfig.clone()),
         token_file_given: given.is_some(),
         ca_file: set(args.ca_file.clone()).map_or_else(|| token_file.with_file_name("ca.crt"), PathBuf::from),

@@ -4,15 +4,16 @@ use std::time::Duration;
 
 use futures::Stream;
 use http_body_util::BodyExt;
+use hyper::body::{Body, Bytes, Incoming};
 use k8s_openapi::api::coordination::v1::Lease;
-use kube::api::WatchEvent;
-use kube::client::Body;
+use kube::core::WatchEvent;
 use shared::LeaseError;
 use shared::group_lease::GroupLease;
 use shared::identity::{LeaseName, shorten};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use crate::call::{ANSWER_BYTES_MAX, CallError};
+use crate::failure::Cause;
 use crate::leases::Leases;
 use crate::retry::{Pauses, call_limit};
 use shared::deadline::CALL_TIMEOUT_MS;
@@ -66,7 +67,7 @@ struct Ear {
 }
 
 struct Open {
-    lines: EventLines,
+    lines: EventLines<Incoming>,
     since: Instant,
     first: bool,
 }
@@ -141,14 +142,18 @@ fn said(lease: &Lease) -> Heard {
 }
 
 /// A watch's body, cut into its lines.
-struct EventLines {
-    body: Body,
+struct EventLines<B> {
+    body: B,
     buffer: Vec<u8>,
     scanned: usize,
 }
 
-impl EventLines {
-    fn new(body: Body) -> Self {
+impl<B> EventLines<B>
+where
+    B: Body<Data = Bytes> + Unpin,
+    B::Error: Into<Cause>,
+{
+    fn new(body: B) -> Self {
         Self { body, buffer: Vec::new(), scanned: 0 }
     }
 
@@ -174,7 +179,7 @@ impl EventLines {
             }
             match self.body.frame().await {
                 None => return Ok(None),
-                Some(Err(e)) => return Err(CallError::Unreachable { source: Box::new(e) }),
+                Some(Err(e)) => return Err(CallError::Unreachable { source: e.into() }),
                 // A frame that is no data is trailers: nothing of interest.
                 Some(Ok(frame)) => self.buffer.extend_from_slice(&frame.into_data().unwrap_or_default()),
             }
@@ -187,7 +192,7 @@ mod tests {
     use super::*;
 
     async fn events(body: &'static [u8]) -> Vec<String> {
-        let mut lines = EventLines::new(Body::from(body.to_vec()));
+        let mut lines = EventLines::new(http_body_util::Full::from(body));
         let mut seen = Vec::new();
         loop {
             match lines.next().await {

@@ -8,10 +8,8 @@ use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use serde::Deserialize;
 use shared::identity::shorten;
 
+use crate::client::TOKEN_BYTES_MAX;
 use crate::small_file::{self, FileError};
-
-/// A projected token has 1 to 2 KiB; API servers refuse headers of more than 1 MiB in all, most proxies of 8 to 64 KiB.
-const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 
 /// JWTs leave the padding out; a tool that adds it does no harm.
 const BASE64_URL: GeneralPurpose = GeneralPurpose::new(

@@ -3,6 +3,7 @@
 use shared::identity::{AttemptId, Namespace, Nonce, PodName, PodUid};
 
 use super::*;
+use crate::access::{Access, Token};
 
 const START: WallTime = WallTime::EPOCH;
 
@@ -17,8 +18,9 @@ fn ending() -> Ending {
 }
 
 /// A client whose address is never used here.
-fn unused_client() -> kube::Client {
-    kube::Client::try_from(kube::Config::new("http://127.0.0.1:9".parse().unwrap())).unwrap()
+fn unused_client() -> Client {
+    let server = "http://127.0.0.1:9".parse().unwrap();
+    Client::new(Access { server, roots: Vec::new(), server_name: None, identity: None, token: Token::Absent }).unwrap()
 }
 
 fn lease(phase: MemberPhase, registered_ms: i64, thawed_ms: Option<i64>) -> Lease {

@@ -2,7 +2,8 @@
 
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
-use crate::connect::connect;
+use crate::access;
+use crate::client::Client;
 use crate::decide::Unreleased;
 use crate::failure::{Cause, Failure};
 use crate::group::{self, AskFailure, Known};
@@ -37,9 +38,13 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
         return Ok(Prepared::NoGroup);
     }
     let (who, uid) = (who?, sources.uid()?);
-    let client = match connect(&settings.access).await {
-        Ok(client) => client,
+    let access = match access::find(&settings.access) {
+        Ok(access) => access,
         Err(e) if e.is_usage() => return Err(Failure::Kubeconfig(e)),
+        Err(e) => return Ok(Prepared::Cut(Unreleased::Unreachable, e.into())),
+    };
+    let client = match Client::new(access) {
+        Ok(client) => client,
         Err(e) => return Ok(Prepared::Cut(Unreleased::Unreachable, e.into())),
     };
     let leases = Leases::new(client, who.namespace.clone());

@@ -17,7 +17,7 @@ use testbed::api::{ApiServer, ServerOptions};
 use crate::hook::Hook;
 
 /// The longest that any condition is waited for: far more than each takes, so that a slow machine fails no test.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 pub const NAMESPACE: &str = "prod";
 pub const POD: &str = "db-0";
@@ -25,6 +25,9 @@ pub const POD_UID: &str = "11111111-2222-3333-4444-555555555555";
 pub const GROUP: &str = "group-faef0436";
 /// The user that the pod's token belongs to, as the request log names it.
 pub const USER: &str = "system:serviceaccount:prod:default";
+
+/// Tells the folders of one process's tests apart.
+static BEDS: AtomicU32 = AtomicU32::new(0);
 
 /// A test's surroundings. The folder goes when this is dropped.
 pub struct Bed {
@@ -37,7 +40,6 @@ impl Bed {
     /// A server with the pod `prod/db-0` of group [`GROUP`], whose token and labels are mounted.
     pub async fn start() -> Self {
         let api = ApiServer::start(ServerOptions::default().with_namespace(NAMESPACE)).await.expect("an API server");
-        static BEDS: AtomicU32 = AtomicU32::new(0);
         let name = format!("agent-hooks-{}-{}", std::process::id(), BEDS.fetch_add(1, Ordering::Relaxed));
         let dir = std::env::temp_dir().join(name);
         std::fs::create_dir_all(dir.join("podinfo")).expect("a temporary folder");
@@ -74,16 +76,17 @@ impl Bed {
 
     /// A hook with this pod's environment, not started yet. Velero's timeout is 20 s unless the test says otherwise.
     pub fn hook(&self, command: &str) -> Hook {
-        let hook = self.bare_hook(command).env("TOKEN_FILE", path(&self.dir.join("token")));
-        if command == "pre" { hook.env("HOOK_TIMEOUT", "20s") } else { hook }
+        self.equip(Hook::new(), command)
     }
 
-    /// A hook that knows the API server and the podinfo folder and nothing else.
-    pub fn bare_hook(&self, command: &str) -> Hook {
-        Hook::new()
+    /// The same for a hook of another build.
+    pub fn equip(&self, hook: Hook, command: &str) -> Hook {
+        let hook = hook
             .arg(command)
             .env("KUBECONFIG", path(&self.dir.join("kubeconfig")))
             .env("PODINFO_DIR", path(&self.dir.join("podinfo")))
+            .env("TOKEN_FILE", path(&self.dir.join("token")));
+        if command == "pre" { hook.env("HOOK_TIMEOUT", "20s") } else { hook }
     }
 
     /// What the pod's member Lease says now; `None` while there is none or it is nonsense.

@@ -1,5 +1,6 @@
 //! One run of the hook-agent as a child process: its environment, its lines as they come, its end.
 
+use std::path::Path;
 use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -17,7 +18,12 @@ pub struct Hook {
 
 impl Hook {
     pub fn new() -> Self {
-        let mut command = Command::new(testbed::binaries::hook_agent());
+        Self::of(testbed::binaries::hook_agent())
+    }
+
+    /// A hook of another build.
+    pub fn of(program: &Path) -> Self {
+        let mut command = Command::new(program);
         command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true");
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).kill_on_drop(true);
         Self { command }
@@ -105,10 +111,8 @@ impl Running {
 
     pub async fn ended(mut self) -> Ended {
         let waited = tokio::time::timeout(PATIENCE, self.child.wait()).await;
-        let status = match waited {
-            Ok(status) => status.expect("a child can be waited for"),
-            Err(_) => panic!("it did not end; it said:\n{}", self.output()),
-        };
+        let Ok(status) = waited else { panic!("it did not end; it said:\n{}", self.output()) };
+        let status = status.expect("a child can be waited for");
         let took = self.since.elapsed();
         for reader in std::mem::take(&mut self.readers) {
             reader.await.expect("readers do not panic");

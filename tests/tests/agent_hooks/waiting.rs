@@ -18,7 +18,7 @@ async fn it_says_something_every_ten_seconds_and_renews_its_lease() {
     };
     let since = std::time::Instant::now();
     eventually(|| waits(2)).await.expect("a second line");
-    assert!(since.elapsed() < Duration::from_millis(12_000), "the second line came after {:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(12), "the second line came after {:?}", since.elapsed());
     let renewed = bed.member_that("was renewed", |m| m.renewed_at > first.renewed_at).await;
     assert_eq!((renewed.attempt.clone(), renewed.deadline), (first.attempt, first.deadline));
     bed.release(7, &[&renewed.attempt]);
