@@ -58,7 +58,7 @@ const STATIC_TARGETS: [&str; 4] = [
 
 /// There is no shipped hook-agent.
 #[derive(Debug, thiserror::Error)]
-#[error("the static hook-agent is not built (looked at {}): run `make hook-agent`, or set {HOOK_AGENT_DIST_VARIABLE}",
+#[error("the static hook-agent is not built (looked at {}): run `make agent`, or set {HOOK_AGENT_DIST_VARIABLE}",
     .looked_at.iter().map(|p| p.display().to_string()).collect::<Vec<_>>().join(", "))]
 pub struct NotShipped {
     /// Where it could have been.

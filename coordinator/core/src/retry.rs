@@ -8,8 +8,11 @@ use crate::time::Mono;
 
 /// The first pause after a failed write, ms; it doubles with each further failure.
 const PAUSE_FIRST_MS: u64 = 250;
-/// The longest pause, ms: below the time after which a waiting hook gives the coordinator up.
+/// The longest pause of a write that hooks wait for, ms: below the time after which a hook gives the coordinator up.
 const PAUSE_MAX_MS: u64 = 8_000;
+/// The longest pause of any other write, ms. Where the right to label pods is missing, thousands of pods fail for as long
+/// as it is missing; nobody waits for them.
+const PAUSE_UNHURRIED_MAX_MS: u64 = 600_000;
 
 #[derive(Clone, Debug)]
 struct Failures {
@@ -54,7 +57,11 @@ impl Writes {
             }
             Outcome::Failed { .. } => {
                 let count = self.failed.get(target).map_or(0, |f| f.count).saturating_add(1);
-                let pause = PAUSE_FIRST_MS.saturating_mul(1 << (count - 1).min(10)).min(PAUSE_MAX_MS);
+                let longest = match target {
+                    Target::Budget | Target::Group(_) => PAUSE_MAX_MS,
+                    Target::Pod(_) | Target::StaleLease(_) | Target::Receipt(..) => PAUSE_UNHURRIED_MAX_MS,
+                };
+                let pause = PAUSE_FIRST_MS.saturating_mul(1 << (count - 1).min(16)).min(longest);
                 self.failed.insert(target.clone(), Failures { count, not_before: now.plus_ms(pause) });
             }
         }
@@ -97,6 +104,13 @@ mod tests {
             now = next;
         }
         assert_eq!(pauses, [250, 500, 1_000, 2_000, 4_000, 8_000, 8_000, 8_000]);
+        let key = crate::objects::ObjectKey { namespace: "prod".parse().unwrap(), name: "l".into() };
+        let unhurried = Target::StaleLease(key);
+        (0..20).for_each(|_| drop(writes.end(&unhurried, &failed, now)));
+        assert!(
+            !writes.may_start(&unhurried, now.plus_ms(599_999)) && writes.may_start(&unhurried, now.plus_ms(600_000))
+        );
+
         writes.end(&target, &Outcome::Conflict, now);
         assert!(writes.may_start(&target, now) && writes.failures(&target) == 0);
     }
