@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures::{Stream, StreamExt as _, TryStreamExt as _};
 use k8s_openapi::api::core::v1::{ConfigMap, Pod};
-use kube::api::{Api, WatchEvent, WatchParams};
+use kube::api::{Api, ListParams, PartialObjectMeta, WatchEvent, WatchParams};
 use kube::runtime::{WatchStreamExt as _, reflector, watcher};
 use serde_json::{Value, json};
 use testbed::api::{ApiServer, ServerOptions};
@@ -154,4 +154,25 @@ async fn bookmarks_tell_of_progress_that_the_watch_does_not_show() {
         other => panic!("expected a bookmark at the end, got {other:?}"),
     }
     assert!(watch.try_next().await.expect("a clean end").is_none());
+}
+
+#[tokio::test]
+async fn metadata_alone_is_listed_watched_and_kept() {
+    let server = server(ServerOptions::default()).await;
+    let maps: Api<ConfigMap> = Api::namespaced(server.client(), "default");
+    let mut map = config_map("a", &json!({"x": "y"}));
+    map["data"] = json!({"large": "value"});
+    put(&server, map);
+    let list = maps.list_metadata(&ListParams::default()).await.expect("listed");
+    let types = list.items[0].types.as_ref().expect("items say what they are");
+    assert_eq!((types.kind.as_str(), types.api_version.as_str()), ("PartialObjectMetadata", "meta.k8s.io/v1"));
+    assert_eq!(list.items[0].metadata.labels.as_ref().map(std::collections::BTreeMap::len), Some(1));
+
+    let partial: Api<PartialObjectMeta<ConfigMap>> = Api::namespaced(server.client(), "default");
+    let mut events = watcher(partial, watcher::Config::default()).applied_objects().boxed();
+    let first = tokio::time::timeout(LIMIT, events.try_next()).await.expect("in time").expect("no error");
+    assert_eq!(first.and_then(|m| m.metadata.name).as_deref(), Some("a"));
+    put(&server, config_map("b", &json!({})));
+    let second = tokio::time::timeout(LIMIT, events.try_next()).await.expect("in time").expect("no error");
+    assert_eq!(second.and_then(|m| m.metadata.name).as_deref(), Some("b"));
 }

@@ -9,12 +9,13 @@ use futures::{StreamExt as _, stream};
 use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt, Full, LengthLimitError, Limited, StreamBody};
 use hyper::body::{Frame, Incoming};
-use hyper::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER, USER_AGENT};
+use hyper::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName, RETRY_AFTER, USER_AGENT};
 use hyper::{Request, Response, StatusCode};
 
 use super::core::Core;
 use super::discovery;
 use super::faults::{Effect, FaultId};
+use super::form::Form;
 use super::request::{self, ResourceRequest, Route};
 use super::selector::Selection;
 use super::status::ApiError;
@@ -123,6 +124,7 @@ impl Exchange<'_> {
             agent: header(self.headers, &USER_AGENT).unwrap_or_default(),
             content_type: header(self.headers, &CONTENT_TYPE).unwrap_or_default(),
             body: &body,
+            form: Form::of(header(self.headers, &ACCEPT), self.request.verb)?,
             stale_by: if let Some(Effect::StaleList { behind }) = effect { *behind } else { 0 },
         };
         verbs::run(&call)

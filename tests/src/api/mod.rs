@@ -7,9 +7,12 @@
 //! Differences to the real server that a test may notice:
 //! - plain HTTP, and no authorisation: who is known may do everything; requests without a token count as `system:anonymous`, because kubectl
 //!   sends no token over plain HTTP;
-//! - no defaulting of specs, and validation only of metadata and Leases;
+//! - JSON only, no tables, no `/openapi`: kubectl needs `--validate=false`, and its typed creates (`kubectl create configmap`) get 501;
+//! - validation is of metadata, field types, Leases and Pods' containers; defaults are those in [`checks`]; admission adds no finalizers to
+//!   claims and volumes;
+//! - custom kinds keep fields that nobody declared;
 //! - core/v1 and events.k8s.io/v1 Events are two collections;
-//! - Pods go at once, without a grace period.
+//! - Pods go at once, without a grace period; the garbage collector and the end of Namespaces run inside, unless switched off.
 
 mod apply;
 mod checks;
@@ -18,6 +21,7 @@ mod core;
 mod discovery;
 mod dispatch;
 pub mod faults;
+mod form;
 pub mod kinds;
 mod kubeconfig;
 mod options;

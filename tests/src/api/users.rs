@@ -134,17 +134,8 @@ mod tests {
 
     #[test]
     fn base64url_of_rfc_4648() {
-        for (plain, coded) in [
-            ("", ""),
-            ("f", "Zg"),
-            ("fo", "Zm8"),
-            ("foo", "Zm9v"),
-            ("foob", "Zm9vYg"),
-            ("\u{7ff}>", "37-_Pg".get(..0).unwrap_or("")),
-        ] {
-            if !coded.is_empty() || plain.is_empty() {
-                assert_eq!(base64url(plain.as_bytes()), coded);
-            }
+        for (plain, coded) in [("", ""), ("f", "Zg"), ("fo", "Zm8"), ("foo", "Zm9v"), ("foob", "Zm9vYg")] {
+            assert_eq!(base64url(plain.as_bytes()), coded);
         }
         assert_eq!(base64url(&[0xfb, 0xff]), "-_8");
     }

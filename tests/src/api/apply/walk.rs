@@ -159,3 +159,81 @@ pub fn take_out(place: Place<'_>, value: &Value, gone: &FieldSet, kept: &FieldSe
         Value::Array(left.into_iter().map(|(_, v)| v).collect())
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::api::kinds::Origin;
+
+    fn built_in() -> Place<'static> {
+        Place::root(Origin::BuiltIn)
+    }
+
+    #[test]
+    fn fields_are_those_of_leaves_items_and_empty_maps_but_not_of_the_server() {
+        let pod = json!({
+            "apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p", "uid": "u", "labels": {"a": "b"}, "finalizers": ["x/y"]},
+            "spec": {"containers": [{"name": "c", "image": "i"}], "tolerations": [{"key": "k"}], "nodeSelector": {"a": "b"}},
+        });
+        let expected = json!({
+            "f:metadata": {"f:labels": {"f:a": {}}, "f:finalizers": {"v:\"x/y\"": {}}},
+            "f:spec": {
+                "f:containers": {"k:{\"name\":\"c\"}": {".": {}, "f:name": {}, "f:image": {}}},
+                "f:tolerations": {},
+                "f:nodeSelector": {},
+            },
+        });
+        assert_eq!(fields_of(built_in(), &pod).to_json(), expected);
+    }
+
+    #[test]
+    fn a_difference_names_what_changed_and_what_went() {
+        let old = json!({"spec": {"containers": [{"name": "a", "image": "1"}, {"name": "b"}], "nodeName": "n"}});
+        let new = json!({"spec": {"containers": [{"name": "a", "image": "2"}, {"name": "c"}]}});
+        let Difference { changed, removed } = compare(built_in(), &old, &new);
+        assert_eq!(
+            changed.paths(),
+            [".spec.containers[name=\"a\"].image", ".spec.containers[name=\"c\"]", ".spec.containers[name=\"c\"].name"]
+        );
+        assert_eq!(
+            removed.paths(),
+            [".spec.containers[name=\"b\"]", ".spec.containers[name=\"b\"].name", ".spec.nodeName"]
+        );
+        let same = compare(built_in(), &old, &old);
+        assert!(same.changed.is_empty() && same.removed.is_empty());
+    }
+
+    #[test]
+    fn applied_fields_merge_by_their_relation() {
+        let live = json!({"spec": {
+            "containers": [{"name": "a", "image": "1", "args": ["x"]}], "tolerations": [{"key": "k"}], "nodeSelector": {"a": "b"},
+        }});
+        let applied = json!({"spec": {
+            "containers": [{"name": "b"}, {"name": "a", "args": ["y"]}], "tolerations": [], "nodeSelector": {"c": "d"},
+        }});
+        let expected = json!({"spec": {
+            "containers": [{"name": "a", "image": "1", "args": ["y"]}, {"name": "b"}], "tolerations": [], "nodeSelector": {"c": "d"},
+        }});
+        assert_eq!(merge(built_in(), &live, &applied), expected);
+        // The lists of a custom kind are of one piece, whatever they are called.
+        let custom = merge(Place::root(Origin::Custom), &live, &applied);
+        assert_eq!(custom["spec"]["containers"], applied["spec"]["containers"]);
+        assert_eq!(custom["spec"]["nodeSelector"], json!({"a": "b", "c": "d"}));
+    }
+
+    #[test]
+    fn what_is_taken_out_leaves_what_others_keep() {
+        let object = json!({"metadata": {"labels": {"mine": "1", "ours": "1"}}, "spec": {"containers": [{"name": "a", "image": "1"}]}});
+        let all = fields_of(built_in(), &object);
+        let kept = fields_of(built_in(), &json!({"metadata": {"labels": {"ours": "1"}}}));
+        assert_eq!(take_out(built_in(), &object, &all, &kept), Some(json!({"metadata": {"labels": {"ours": "1"}}})));
+        assert_eq!(take_out(built_in(), &object, &all, &FieldSet::default()), None);
+        assert_eq!(take_out(built_in(), &object, &FieldSet::default(), &kept), Some(object.clone()));
+        // Who owns a field of an item keeps the item.
+        let image = FieldSet::from_json(&json!({"f:spec": {"f:containers": {"k:{\"name\":\"a\"}": {"f:image": {}}}}}));
+        let left = take_out(built_in(), &object, &all, &image);
+        assert_eq!(left, Some(json!({"spec": {"containers": [{"image": "1"}]}})));
+    }
+}

@@ -12,7 +12,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
-pub use object::{Change, Event, Key, Revision, Stored, line, meta_str};
+pub use object::{Change, Event, Key, Revision, Stored, line, meta_str, partial};
 pub use owners::Place;
 pub use shard::{Scope, Shard};
 

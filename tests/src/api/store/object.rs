@@ -3,7 +3,9 @@
 use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
-use serde_json::Value;
+use serde_json::{Value, json};
+
+use crate::api::form::Form;
 
 /// The one counter of the whole server; grows with every write of any object.
 pub type Revision = u64;
@@ -38,23 +40,34 @@ pub struct Stored {
     pub revision: Revision,
     json: OnceLock<Bytes>,
     untyped: OnceLock<Bytes>,
+    partial: OnceLock<Bytes>,
 }
 
 impl Stored {
     /// Wraps a value; writes the revision into `metadata.resourceVersion`.
     pub fn new(mut value: Value, revision: Revision) -> Arc<Self> {
         value["metadata"]["resourceVersion"] = revision.to_string().into();
-        Arc::new(Self { value, revision, json: OnceLock::new(), untyped: OnceLock::new() })
+        Arc::new(Self { value, revision, json: OnceLock::new(), untyped: OnceLock::new(), partial: OnceLock::new() })
     }
 
     /// What a dry run answers with: an object that no revision wrote.
     pub(super) fn pretended(value: Value) -> Arc<Self> {
-        Arc::new(Self { value, revision: 0, json: OnceLock::new(), untyped: OnceLock::new() })
+        Arc::new(Self { value, revision: 0, json: OnceLock::new(), untyped: OnceLock::new(), partial: OnceLock::new() })
     }
 
     /// The object as JSON bytes.
     pub fn json(&self) -> Bytes {
         self.json.get_or_init(|| Bytes::from(self.value.to_string())).clone()
+    }
+
+    /// The object as JSON bytes in a form.
+    pub fn rendered(&self, form: Form) -> Bytes {
+        match form {
+            Form::Full => self.json(),
+            Form::Metadata => {
+                self.partial.get_or_init(|| Bytes::from(partial(&self.value["metadata"]).to_string())).clone()
+            }
+        }
     }
 
     /// The object as JSON bytes without `apiVersion` and `kind`: how lists of built-in kinds hold their items.
@@ -74,6 +87,11 @@ impl Stored {
     pub fn uid(&self) -> &str {
         meta_str(&self.value, "uid")
     }
+}
+
+/// Metadata as an object of its own.
+pub fn partial(metadata: &Value) -> Value {
+    json!({"apiVersion": "meta.k8s.io/v1", "kind": "PartialObjectMetadata", "metadata": metadata})
 }
 
 /// A string of `metadata`, empty when it is not there.
@@ -115,32 +133,43 @@ pub struct Event {
     pub object: Arc<Stored>,
     /// The object before it, unless it was created.
     pub before: Option<Arc<Stored>>,
-    lines: [OnceLock<Bytes>; 4],
+    full: Lines,
+    partial: Lines,
 }
+
+/// Lines of an event as added, modified, deleted, and as having left a selection; each is made when somebody first needs it.
+type Lines = [OnceLock<Bytes>; 4];
 
 impl Event {
     pub(super) fn new(change: Change, key: Key, object: Arc<Stored>, before: Option<Arc<Stored>>) -> Arc<Self> {
         let revision = object.revision;
-        Arc::new(Self { change, revision, key, object, before, lines: Default::default() })
+        Arc::new(Self { change, revision, key, object, before, full: Lines::default(), partial: Lines::default() })
     }
 
     /// The JSON line that tells this event as `change`.
-    pub fn line(&self, change: Change) -> Bytes {
+    pub fn line(&self, change: Change, form: Form) -> Bytes {
         let slot = match change {
             Change::Added => 0,
             Change::Modified => 1,
             Change::Deleted => 2,
         };
-        self.lines[slot].get_or_init(|| line(change.word(), &self.object.json())).clone()
+        self.lines(form)[slot].get_or_init(|| line(change.word(), &self.object.rendered(form))).clone()
     }
 
     /// The line for a watcher whose selection the object has just left: its state before, at this event's revision.
-    pub fn line_left(&self) -> Bytes {
+    pub fn line_left(&self, form: Form) -> Bytes {
         let left = || {
             let before = self.before.as_ref().unwrap_or(&self.object);
-            line(Change::Deleted.word(), &Stored::new(before.value.clone(), self.revision).json())
+            line(Change::Deleted.word(), &Stored::new(before.value.clone(), self.revision).rendered(form))
         };
-        self.lines[3].get_or_init(left).clone()
+        self.lines(form)[3].get_or_init(left).clone()
+    }
+
+    fn lines(&self, form: Form) -> &Lines {
+        match form {
+            Form::Full => &self.full,
+            Form::Metadata => &self.partial,
+        }
     }
 }
 

@@ -41,7 +41,7 @@ pub fn create(call: &Call<'_>) -> Result<Reply, ApiError> {
             Err(taken) if taken.reason == "AlreadyExists" && !named && attempts < GENERATE_ATTEMPTS_MAX => {
                 attempts += 1;
             }
-            other => return other.map(|w| Reply::written(201, &w)),
+            other => return other.map(|w| Reply::written(call, 201, &w)),
         }
     }
 }

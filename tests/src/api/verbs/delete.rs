@@ -99,7 +99,7 @@ pub fn delete(call: &Call<'_>) -> Result<Reply, ApiError> {
         return Ok(Reply::json(&status::success(kind, &call.request.name, written.object.uid())));
     }
     // What is only marked is shown as it is now; so is a Pod, which the real server answers with as well.
-    Ok(Reply::written(200, &written))
+    Ok(Reply::written(call, 200, &written))
 }
 
 /// Deletes a selection, one object after another.
@@ -118,7 +118,7 @@ pub fn delete_collection(call: &Call<'_>) -> Result<Reply, ApiError> {
             other => drop(other?),
         }
     }
-    Ok(Reply::ok(super::list::render(kind, &chosen, revision, None)))
+    Ok(Reply::ok(super::list::render(call, &chosen, revision, None)))
 }
 
 /// Removes or marks an object. Deleting what is already marked changes nothing.

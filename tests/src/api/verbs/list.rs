@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::{Call, Reply};
-use crate::api::kinds::{Kind, Origin};
+use crate::api::form::Form;
+use crate::api::kinds::Origin;
 use crate::api::selector::Selection;
 use crate::api::status::{ApiError, Violation};
 use crate::api::store::{Key, Revision, Scope, Stored};
@@ -18,7 +19,7 @@ pub fn get(call: &Call<'_>) -> Result<Reply, ApiError> {
     not_from_the_future(call, newest)?;
     let found = call.core.store.get(call.request.kind, &call.request.key());
     let found = found.ok_or_else(|| ApiError::not_found(kind, &call.request.name))?;
-    Ok(Reply::ok(found.json()))
+    Ok(Reply::ok(found.rendered(call.form)))
 }
 
 /// Answers with a collection, or a page of it.
@@ -41,14 +42,14 @@ pub fn list(call: &Call<'_>) -> Result<Reply, ApiError> {
         objects.into_iter().filter(after).filter(|o| selection.chooses(&o.value)).collect();
     let revision = then.unwrap_or(newest);
     if limit == 0 || chosen.len() <= limit {
-        return Ok(Reply::ok(render(call.kind(), &chosen, revision, None)));
+        return Ok(Reply::ok(render(call, &chosen, revision, None)));
     }
     let remaining = chosen.len() - limit;
     chosen.truncate(limit);
     let token = chosen.last().map(|last| Page { revision, last: Key::of(&last.value) }.to_string()).unwrap_or_default();
     // Behind a selector the real server does not know how many there are.
     let remaining = (!selection.selects()).then_some(remaining);
-    Ok(Reply::ok(render(call.kind(), &chosen, revision, Some((&token, remaining)))))
+    Ok(Reply::ok(render(call, &chosen, revision, Some((&token, remaining)))))
 }
 
 fn number(text: Option<&str>) -> Result<usize, ApiError> {
@@ -112,7 +113,17 @@ impl std::fmt::Display for Page {
 }
 
 /// A list object out of its items' bytes.
-pub fn render(kind: &Kind, items: &[Arc<Stored>], revision: Revision, more: Option<(&str, Option<usize>)>) -> Bytes {
+pub fn render(
+    call: &Call<'_>,
+    items: &[Arc<Stored>],
+    revision: Revision,
+    more: Option<(&str, Option<usize>)>,
+) -> Bytes {
+    let kind = call.kind();
+    let (list_kind, api_version) = match call.form {
+        Form::Full => (format!("{}List", kind.kind), kind.api_version()),
+        Form::Metadata => ("PartialObjectMetadataList".to_owned(), "meta.k8s.io/v1".to_owned()),
+    };
     let mut metadata = json!({"resourceVersion": revision.to_string()});
     if kind.origin == Origin::Custom {
         metadata["continue"] = "".into();
@@ -123,8 +134,7 @@ pub fn render(kind: &Kind, items: &[Arc<Stored>], revision: Revision, more: Opti
             metadata["remainingItemCount"] = remaining.into();
         }
     }
-    let head = json!({"kind": format!("{}List", kind.kind), "apiVersion": kind.api_version(), "metadata": metadata})
-        .to_string();
+    let head = json!({"kind": list_kind, "apiVersion": api_version, "metadata": metadata}).to_string();
     let mut out = head.into_bytes();
     // The closing brace makes room for the items.
     out.pop();
@@ -133,7 +143,8 @@ pub fn render(kind: &Kind, items: &[Arc<Stored>], revision: Revision, more: Opti
         if i > 0 {
             out.push(b',');
         }
-        out.extend_from_slice(&if kind.origin == Origin::Custom { item.json() } else { item.untyped_json() });
+        let untyped = kind.origin == Origin::BuiltIn && call.form == Form::Full;
+        out.extend_from_slice(&if untyped { item.untyped_json() } else { item.rendered(call.form) });
     }
     out.extend_from_slice(b"]}");
     out.into()
@@ -165,9 +176,4 @@ fn not_from_the_future(call: &Call<'_>, newest: Revision) -> Result<(), ApiError
         }
         _ => Ok(()),
     }
-}
-
-/// `{"metadata":{…}}` of an event or list that has no object of its own.
-pub fn bare(kind: &Kind, metadata: &Value) -> Value {
-    json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata})
 }

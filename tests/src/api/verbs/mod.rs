@@ -14,6 +14,7 @@ use bytes::Bytes;
 use serde_json::Value;
 
 use super::core::Core;
+use super::form::Form;
 use super::kinds::{self, Kind, Origin};
 use super::request::{ResourceRequest, Verb};
 use super::status::ApiError;
@@ -38,6 +39,8 @@ pub struct Call<'a> {
     pub content_type: &'a str,
     /// Request body.
     pub body: &'a [u8],
+    /// As what the answer is wanted.
+    pub form: Form,
     /// A list shows the state of so many revisions ago (a fault).
     pub stale_by: u64,
 }
@@ -74,8 +77,8 @@ impl Reply {
         Self::ok(body.to_string())
     }
 
-    fn written(code: u16, written: &Written) -> Self {
-        Self::Object { code, body: written.object.json() }
+    fn written(call: &Call<'_>, code: u16, written: &Written) -> Self {
+        Self::Object { code, body: written.object.rendered(call.form) }
     }
 }
 

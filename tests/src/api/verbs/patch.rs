@@ -58,7 +58,7 @@ fn change(call: &Call<'_>, make: impl Fn(&Value, &Value) -> Result<Value, ApiErr
         apply::track_update(kind, &manager, &live.value, &mut settled, &stamp::now_s());
         Ok(settle::outcome(kind, settled, call.is_dry_run()))
     })?;
-    Ok(Reply::written(200, &written))
+    Ok(Reply::written(call, 200, &written))
 }
 
 /// A patched object as its type knows it. What would be 400 in an object is 422 in the outcome of a patch.
@@ -130,5 +130,5 @@ fn apply_patch(call: &Call<'_>) -> Result<Reply, ApiError> {
         Ok(settle::outcome(kind, settled, call.is_dry_run()))
     })?;
     let code = if written.change == Some(Change::Added) { 201 } else { 200 };
-    Ok(Reply::written(code, &written))
+    Ok(Reply::written(call, code, &written))
 }

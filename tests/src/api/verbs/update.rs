@@ -40,5 +40,5 @@ pub fn update(call: &Call<'_>) -> Result<Reply, ApiError> {
         Ok(settle::outcome(kind, settled, call.is_dry_run()))
     })?;
     let code = if written.change == Some(Change::Added) { 201 } else { 200 };
-    Ok(Reply::written(code, &written))
+    Ok(Reply::written(call, code, &written))
 }

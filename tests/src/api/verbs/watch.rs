@@ -11,6 +11,7 @@ use tokio::time::{Instant, sleep_until};
 
 use super::{Call, Reply, list};
 use crate::api::faults::Effect;
+use crate::api::form::Form;
 use crate::api::kinds::{self, KindId};
 use crate::api::selector::Selection;
 use crate::api::status::{ApiError, Violation};
@@ -30,6 +31,7 @@ const INITIAL_EVENTS_END: &str = "k8s.io/initial-events-end";
 pub struct Feed {
     store: Arc<Store>,
     kind: KindId,
+    form: Form,
     selection: Selection,
     pending: VecDeque<Bytes>,
     events: Option<mpsc::Receiver<Arc<Event>>>,
@@ -63,6 +65,7 @@ pub fn start(call: &Call<'_>) -> Result<Reply, ApiError> {
     let mut feed = Feed {
         store: Arc::clone(&call.core.store),
         kind: call.request.kind,
+        form: call.form,
         selection,
         pending: VecDeque::new(),
         events: None,
@@ -83,7 +86,7 @@ pub fn start(call: &Call<'_>) -> Result<Reply, ApiError> {
             feed.revision = subscription.revision.max(asked.unwrap_or_default());
             feed.events = Some(subscription.events);
             for object in subscription.initial.iter().filter(|o| feed.selection.chooses(&o.value)) {
-                feed.pending.push_back(store::line("ADDED", &object.json()));
+                feed.pending.push_back(store::line("ADDED", &object.rendered(feed.form)));
             }
             if initial_events && feed.bookmarks {
                 feed.pending.push_back(feed.bookmark(true));
@@ -179,10 +182,10 @@ impl Feed {
         let was = event.before.as_ref().is_some_and(|b| self.selection.chooses(&b.value));
         let is = event.change != Change::Deleted && self.selection.chooses(&event.object.value);
         match (was, is) {
-            (false, true) => Some(event.line(Change::Added)),
-            (true, true) => Some(event.line(Change::Modified)),
-            (true, false) if event.change == Change::Deleted => Some(event.line(Change::Deleted)),
-            (true, false) => Some(event.line_left()),
+            (false, true) => Some(event.line(Change::Added, self.form)),
+            (true, true) => Some(event.line(Change::Modified, self.form)),
+            (true, false) if event.change == Change::Deleted => Some(event.line(Change::Deleted, self.form)),
+            (true, false) => Some(event.line_left(self.form)),
             (false, false) => None,
         }
     }
@@ -192,7 +195,11 @@ impl Feed {
         if initial_events_end {
             metadata["annotations"] = json!({INITIAL_EVENTS_END: "true"});
         }
-        let object = list::bare(kinds::kind(self.kind), &metadata);
+        let kind = kinds::kind(self.kind);
+        let object = match self.form {
+            Form::Full => json!({"kind": kind.kind, "apiVersion": kind.api_version(), "metadata": metadata}),
+            Form::Metadata => store::partial(&metadata),
+        };
         store::line("BOOKMARK", object.to_string().as_bytes())
     }
 }
