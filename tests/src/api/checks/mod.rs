@@ -38,6 +38,9 @@ pub fn decode(kind: &Kind, object: &Value, unknown: Unknown) -> Result<Value, Ap
     if (kind.group, kind.kind) == ("coordination.k8s.io", "Lease") {
         lease::decode(object).map_err(|why| cannot_be_handled(kind, &why))?;
     }
+    if kind.kind == "Secret" && object.get("stringData").is_some() {
+        return Err(ApiError::not_implemented("turn a Secret's stringData into data; send data"));
+    }
     let mut typed = types::typed(kind, object).map_err(|why| cannot_be_handled(kind, &format!("json: {why}")))?;
     if unknown == Unknown::Refuse {
         let lost: Vec<String> =
