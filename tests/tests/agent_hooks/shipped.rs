@@ -1,4 +1,4 @@
-//! The shipped hook-agent: needs no loader, is small on disk and in memory. `make hook-agent` builds it.
+//! The shipped hook-agent: needs no loader, is small on disk and in memory. `make agent` builds it.
 
 use std::path::PathBuf;
 use std::process::Command;
