@@ -26,8 +26,9 @@ impl State {
     pub(crate) fn adopt_grants(&mut self, now: Now) {
         let Some(budget) = self.budget.content() else { return };
         for (key, grant) in &budget.grants {
+            let rests = self.rest_under_way(key, grant.epoch);
             let record = self.groups.entry(key.clone()).or_default();
-            if record.stored.content().is_some_and(|lease| !may_run(lease, grant.epoch)) {
+            if rests || record.stored.content().is_some_and(|lease| !may_run(lease, grant.epoch)) {
                 continue;
             }
             // A grant without a round is one whose coordinator ended before it released anybody. The round is taken up, and
@@ -128,6 +129,8 @@ impl State {
             .filter_map(|(key, record)| Some((key, record.round.as_ref()?)))
             .filter(|(key, round)| round.epoch.is_none() && !over.contains(*key) && round.waiting().next().is_some())
             .filter(|(key, round)| self.gathers(key, round).is_none())
+            // While a round's rest is being written it still has its share.
+            .filter(|(key, _)| self.grant_of(key).is_none_or(|grant| self.is_returned(key, grant)))
             .collect();
         asking.sort_by_key(|(key, round)| (round.opened_at, *key));
         asking.into_iter().map(|(key, _)| Request { group: key.clone(), weight: self.world.weight(key) }).collect()

@@ -66,7 +66,12 @@ impl State {
         now: Now,
     ) -> Option<Command> {
         let target = Target::Group(key.clone());
+        let rests = !ends && self.writes.may_start(&target, now.mono) && self.must_rest(key, record, queue, now);
         let round = record.round.as_mut()?;
+        if rests {
+            // Written below as waiting under the number that it had: that returns its share.
+            round.epoch = None;
+        }
         if record.stored == Stored::Foreign {
             return None;
         }

@@ -21,6 +21,7 @@ pub mod mode;
 pub mod notice;
 pub mod objects;
 mod receipt;
+mod rest;
 mod retry;
 mod round;
 mod rounds;

@@ -205,6 +205,11 @@ impl Round {
         self.parts.values().any(|part| part.end.is_none())
     }
 
+    /// How many of its members wait or hold.
+    pub fn active_parts(&self) -> usize {
+        self.parts.values().filter(|part| part.end.is_none()).count()
+    }
+
     /// Whether this pod already let go in this round: its next arrival belongs to a later one.
     pub fn has_finished(&self, pod: &PodName) -> bool {
         self.parts.get(pod).is_some_and(|part| part.end == Some(MemberEnd::Done))

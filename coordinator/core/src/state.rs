@@ -209,6 +209,7 @@ impl State {
     }
 
     fn put_group(&mut self, key: GroupKey, observed: Observed<GroupLease>, notices: &mut Vec<Notice>) {
+        let rests = observed.content.as_ref().is_ok_and(|lease| self.rest_under_way(&key, lease.epoch));
         let record = self.groups.entry(key.clone()).or_default();
         if is_older(&observed.version, &record.stored) {
             return;
@@ -230,7 +231,7 @@ impl State {
                 if lease.writer == self.settings.identity {
                     self.tell_end(&lease, round, notices);
                 }
-            } else if lease.phase != RoundPhase::Closed {
+            } else if lease.phase != RoundPhase::Closed && !(rests && lease.phase == RoundPhase::Released) {
                 let named = |name: &String| self.world.backups().find(|b| b.key.name == *name).map(|b| b.key.clone());
                 round.merge(lease, lease.backup.as_ref().and_then(named));
             }
@@ -300,6 +301,9 @@ impl State {
         let record = self.groups.entry(lease.key.clone()).or_default();
         match lease.phase {
             RoundPhase::Waiting => {
+                if let Some(round) = record.round.as_mut().filter(|round| round.epoch == Some(lease.epoch)) {
+                    round.epoch = None; // it rests; its number is used up
+                }
                 notices.extend(lease.wait.clone().map(|wait| Notice::RoundWaits { group: lease.key.clone(), wait }));
             }
             RoundPhase::Released => {
