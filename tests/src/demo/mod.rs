@@ -16,7 +16,7 @@ mod workloads;
 
 pub use expected::{Surprise, expected, surprises};
 pub use layout::Layout;
-pub use paper::Paper;
+pub use paper::{Paper, WIDTH_MAX};
 pub use row::{OriginalRow, Row};
 pub use run::{DemoError, run};
 pub use workloads::{GROUPS, Group};

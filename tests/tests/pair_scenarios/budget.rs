@@ -8,7 +8,7 @@ use shared::admission::Admission;
 use shared::verdict::Verdict;
 use testbed::pair::{HookPlan, Pair, PairOptions, group_of_namespace, group_of_set};
 use testbed::velero::backup::Phase;
-use testbed::velero::cluster::Workload;
+use testbed::velero::cluster::{Made, Workload};
 
 use crate::check::{exact, held_at_most, honest};
 
@@ -88,5 +88,25 @@ async fn two_backups_of_one_namespace_are_two_rounds() -> Result<()> {
         epochs.push(exact(&pair, &night, &made, &group, Verdict::GroupConsistent).await?.epoch);
     }
     assert!(epochs[0] < epochs[1], "{epochs:?}");
+    pair.nothing_granted().await
+}
+
+/// One worker goes through a namespace by name: `a-cache`, `db-0`, `db-1`, `web`. The first and the last are one group, which has its
+/// share while the other asks for its own: too much together, and Velero comes to `web` only after `db`.
+#[tokio::test(flavor = "multi_thread")]
+async fn groups_that_interleave_do_not_wait_for_each_other() -> Result<()> {
+    let pair = Pair::start(PairOptions::new("budget-interleaved", 2)).await?;
+    let plan = HookPlan::default().timeout(Duration::from_secs(20));
+    let first = pair.with(Workload::deployment("shop", "a-cache"), &plan).await?;
+    let db = pair.with(Workload::stateful_set("shop", "db", 2), &plan).await?;
+    let last = pair.with(Workload::deployment("shop", "web"), &plan).await?;
+    let night = pair.back_up("b", json!({"includedNamespaces": ["shop"]})).await?;
+    assert_eq!(night.phase, Phase::Completed, "{}", night.seen);
+    let others = Made { pods: first.pods.into_iter().chain(last.pods).collect() };
+    exact(&pair, &night, &others, &group_of_namespace("shop"), Verdict::MemberConsistent).await?;
+    exact(&pair, &night, &db, &group_of_set("shop", "db"), Verdict::MemberConsistent).await?;
+    let waits = db.pods.iter().chain(&others.pods).filter_map(|pod| night.seen.wait(&pod.name)).max();
+    assert!(waits < Some(Duration::from_secs(10)), "{waits:?}\n{}", night.seen);
+    assert!(held_at_most(&night.seen, &[&db, &others]) <= 2, "{}", night.seen);
     pair.nothing_granted().await
 }
