@@ -10,7 +10,6 @@ use rustls_pki_types::pem::PemObject;
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
-use super::block_yaml::{self, YamlError};
 use super::{Access, CERTIFICATES_BYTES_MAX, ClientIdentity, Token, certificates};
 use crate::small_file::{self, FileError};
 
@@ -26,12 +25,9 @@ pub enum KubeconfigError {
     /// It cannot be read.
     #[error("it cannot be read")]
     File(#[source] FileError),
-    /// It is no YAML that is understood here.
-    #[error("{0} is not understood")]
-    Yaml(PathBuf, #[source] YamlError),
-    /// It is no kubeconfig.
+    /// It is no YAML (nor JSON, which is YAML too), or not a kubeconfig's.
     #[error("{0} is no kubeconfig")]
-    Shape(PathBuf, #[source] serde_json::Error),
+    Shape(PathBuf, #[source] Box<serde_saphyr::Error>),
     /// Something is referred to that is not there.
     #[error("it has no {0}")]
     Missing(&'static str),
@@ -124,12 +120,7 @@ pub fn access(paths: &str) -> Result<Access, KubeconfigError> {
 }
 
 fn parse(text: &str, path: &Path) -> Result<Kubeconfig, KubeconfigError> {
-    let shape = |e| KubeconfigError::Shape(path.to_owned(), e);
-    if text.trim_start().starts_with('{') {
-        return serde_json::from_str(text).map_err(shape);
-    }
-    let value = block_yaml::parse(text).map_err(|e| KubeconfigError::Yaml(path.to_owned(), e))?;
-    serde_json::from_value(value).map_err(shape)
+    serde_saphyr::from_str(text).map_err(|e| KubeconfigError::Shape(path.to_owned(), Box::new(e)))
 }
 
 impl Kubeconfig {
