@@ -92,10 +92,11 @@ pub fn from_here(names: &Names) -> Result<Known, GroupFailure> {
     };
     let value = labels_file::value_of(&text, LABEL_SNAPSHOT_GROUP)
         .map_err(|source| GroupFailure::Malformed { path: path.clone(), source })?;
-    group_of(value.as_deref(), &path.display().to_string())
+    let group = group_of(value.as_deref(), &path.display().to_string())?;
+    Ok(group.map_or(Known::NoGroup, Known::In))
 }
 
-/// What the own Pod's label says: one GET, tried again until `end_ms` when the API server does not answer.
+/// The group that the own Pod's label names, if any: one GET, tried again until `end_ms` when the API server does not answer.
 pub async fn from_pod(
     leases: &Leases,
     who: &Who,
@@ -103,7 +104,7 @@ pub async fn from_pod(
     names: &Names,
     clock: &Clock,
     end_ms: u64,
-) -> Result<Known, AskFailure> {
+) -> Result<Option<GroupId>, AskFailure> {
     let answer = retry::until(clock, end_ms, async |limit| leases.pod(&who.pod, limit).await, |_| ()).await;
     let meta = match answer {
         Ok(meta) => meta,
@@ -124,12 +125,12 @@ pub async fn from_pod(
 }
 
 /// An empty value is a label that somebody took back without removing it: no group.
-fn group_of(value: Option<&str>, origin: &str) -> Result<Known, GroupFailure> {
+fn group_of(value: Option<&str>, origin: &str) -> Result<Option<GroupId>, GroupFailure> {
     match value {
-        None | Some("") => Ok(Known::NoGroup),
-        Some(value) => GroupId::new(value)
-            .map(Known::In)
-            .map_err(|source| GroupFailure::Illegal { origin: origin.to_owned(), source }),
+        None | Some("") => Ok(None),
+        Some(value) => {
+            GroupId::new(value).map(Some).map_err(|source| GroupFailure::Illegal { origin: origin.to_owned(), source })
+        }
     }
 }
 
@@ -139,9 +140,9 @@ mod tests {
 
     #[test]
     fn the_label_decides_and_nonsense_in_it_is_named() {
-        assert_eq!(group_of(None, "x").unwrap(), Known::NoGroup);
-        assert_eq!(group_of(Some(""), "x").unwrap(), Known::NoGroup);
-        assert_eq!(group_of(Some("db"), "x").unwrap(), Known::In(GroupId::new("db").unwrap()));
+        assert_eq!(group_of(None, "x").unwrap(), None);
+        assert_eq!(group_of(Some(""), "x").unwrap(), None);
+        assert_eq!(group_of(Some("db"), "x").unwrap(), Some(GroupId::new("db").unwrap()));
         for bad in ["a b", "-a", &"a".repeat(300)] {
             let text = crate::lines::chain(&group_of(Some(bad), "/etc/podinfo/labels").unwrap_err());
             assert!(text.contains("/etc/podinfo/labels") && text.contains("1 to 63"), "{text}");

@@ -13,6 +13,9 @@ use crate::cli::{CommonArgs, PostArgs, PreArgs};
 /// The shortest wait that makes sense, ms: below it even a free coordinator has no time to answer.
 const DEADLINE_MIN_MS: u64 = 1_000;
 
+/// How far below the hook timeout a deadline must be, ms: the last write and the last line come after it.
+const DEADLINE_MARGIN_MS: u64 = 500;
+
 /// The longest hold, ms: Velero's `csiSnapshotTimeout` is 10 minutes; a hold of a day or more would block a budget for ever.
 const HOLD_MAX_MS: u64 = 24 * 3_600_000;
 
@@ -178,9 +181,12 @@ fn deadline_ms(hook_timeout_ms: Option<u64>, deadline_ms: Option<u64>) -> Result
             format!("{given} is too short: it must be at least {}", format_ms(DEADLINE_MIN_MS)),
         ));
     }
-    if given_ms >= timeout_ms {
+    if given_ms.saturating_add(DEADLINE_MARGIN_MS) > timeout_ms {
         let which = if hook_timeout_ms.is_some() { "the hook timeout" } else { "Velero's default hook timeout" };
-        return Err(wrong(DEADLINE, format!("{given} must be below {which} of {timeout}, or Velero ends first")));
+        return Err(wrong(
+            DEADLINE,
+            format!("{given} must be {DEADLINE_MARGIN_MS}ms below {which} of {timeout}, or Velero ends first"),
+        ));
     }
     Ok(given_ms)
 }

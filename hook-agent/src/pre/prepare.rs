@@ -1,5 +1,6 @@
 //! What must be known before anything is registered: the pod, its group, a way to the API server.
 
+use shared::identity::{GroupId, PodUid};
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use crate::access;
@@ -7,7 +8,7 @@ use crate::client::Client;
 use crate::decide::Unreleased;
 use crate::failure::{Cause, Failure};
 use crate::group::{self, AskFailure, Known};
-use crate::identity::Sources;
+use crate::identity::{Sources, Who};
 use crate::leases::Leases;
 use crate::member::{Member, Registrant};
 use crate::pre::{Hook, nonce};
@@ -33,9 +34,13 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
     }
     // A pod without a group needs no identity: it is let go before anything can be wrong with that.
     let known = group::from_here(&settings.names)?;
-    if known == Known::NoGroup {
-        say_no_group(hook);
-        return Ok(Prepared::NoGroup);
+    match &known {
+        Known::NoGroup => {
+            say_no_group(hook);
+            return Ok(Prepared::NoGroup);
+        }
+        Known::In(group) => hook.lines = hook.lines.in_group(group),
+        Known::Unknown => {}
     }
     let (who, uid) = (who?, sources.uid()?);
     let access = match access::find(&settings.access) {
@@ -48,31 +53,44 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
         Err(e) => return Ok(Prepared::Cut(Unreleased::Unreachable, e.into())),
     };
     let leases = Leases::new(client, who.namespace.clone());
-    let known = match known {
-        Known::Unknown => {
-            let end_ms = hook.limits.silence_ms.min(hook.limits.deadline_ms);
-            match group::from_pod(&leases, &who, Some(&uid), &settings.names, &hook.clock, end_ms).await {
-                Ok(known) => known,
-                Err(AskFailure::Group(e)) => return Err(e.into()),
-                Err(AskFailure::Identity(e)) => return Err(e.into()),
-                Err(e @ AskFailure::Unanswered(GaveUp::Refused(_))) => {
-                    return Ok(Prepared::Cut(Unreleased::Refused, e.into()));
-                }
-                Err(e @ AskFailure::Unanswered(_)) => return Ok(Prepared::Cut(Unreleased::Unreachable, e.into())),
+    let group = match known {
+        Known::In(group) => group,
+        Known::NoGroup | Known::Unknown => match ask(settings, hook, &leases, &who, &uid).await {
+            Ok(Some(group)) => {
+                hook.lines = hook.lines.in_group(&group);
+                group
             }
-        }
-        known => known,
+            Ok(None) => {
+                say_no_group(hook);
+                return Ok(Prepared::NoGroup);
+            }
+            Err(AskFailure::Group(e)) => return Err(e.into()),
+            Err(AskFailure::Identity(e)) => return Err(e.into()),
+            Err(AskFailure::Unanswered(gave_up)) => {
+                let why = match gave_up {
+                    GaveUp::Refused(_) => Unreleased::Refused,
+                    GaveUp::OutOfTime { .. } => Unreleased::Unreachable,
+                };
+                return Ok(Prepared::Cut(why, AskFailure::Unanswered(gave_up).into()));
+            }
+        },
     };
-    let Known::In(group) = known else {
-        say_no_group(hook);
-        return Ok(Prepared::NoGroup);
-    };
-    hook.lines = hook.lines.in_group(&group);
     let left_ms = hook.limits.deadline_ms.saturating_sub(hook.clock.elapsed_ms());
     let registrant = Registrant { who, uid, group, left_ms };
     let member = Member::new(leases, registrant, nonce()?)
         .map_err(|source| crate::identity::IdentityFailure::Illegal { origin: "the pod's name".to_owned(), source })?;
     Ok(Prepared::Member(Box::new(member)))
+}
+
+async fn ask(
+    settings: &PreSettings,
+    hook: &Hook,
+    leases: &Leases,
+    who: &Who,
+    uid: &PodUid,
+) -> Result<Option<GroupId>, AskFailure> {
+    let end_ms = hook.limits.silence_ms.min(hook.limits.deadline_ms);
+    group::from_pod(leases, who, Some(uid), &settings.names, &hook.clock, end_ms).await
 }
 
 fn say_no_group(hook: &Hook) {

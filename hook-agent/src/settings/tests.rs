@@ -93,6 +93,7 @@ fn wrong_durations_are_named() {
 #[test]
 fn a_deadline_that_velero_would_cut_off_is_refused() {
     refused(|a| a.deadline = Some(text("30s")), &["DEADLINE", "30s", "default hook timeout"]);
+    refused(|a| a.deadline = Some(text("29501ms")), &["DEADLINE", "500ms below"]);
     refused(
         |a| {
             a.hook_timeout = Some(text("1m"));

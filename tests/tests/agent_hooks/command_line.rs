@@ -77,7 +77,7 @@ async fn wrong_values_are_named_and_nothing_is_done() {
         ("HOOK_TIMEOUT", "1e9h", "not a length of time"),
         ("HOOK_TIMEOUT", "99999999999h", "out of range"),
         ("HOOK_TIMEOUT", "1s", "out of range"),
-        ("DEADLINE", "20s", "must be below the hook timeout of 20s"),
+        ("DEADLINE", "20s", "must be 500ms below the hook timeout of 20s"),
         ("DEADLINE", "5 snapshots", "not a length of time"),
         ("DEADLINE", "0s", "too short"),
         ("COORDINATOR_TIMEOUT", "0s", "too short"),
