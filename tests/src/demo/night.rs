@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::time::Duration;
 
+use futures::future::join_all;
+
 use super::layout::Layout;
 use super::narrator::Narrator;
 use super::paper::{Ink, Paper};
@@ -65,14 +67,11 @@ async fn work(pair: &Pair, layout: Layout) -> Result<Vec<Row>, DemoError> {
         let night = pair.finished(name).await.map_err(|e| DemoError::Backup(name.clone(), e))?;
         nights.insert(name.clone(), night);
     }
-    let mut rows = Vec::new();
-    for group in GROUPS {
-        let backup = layout.backup_of(&group);
-        if let Some(night) = nights.get(&backup) {
-            rows.push(row(pair, layout, group, night).await);
-        }
-    }
-    Ok(rows)
+    let rows = GROUPS.into_iter().filter_map(|group| {
+        let night = nights.get(&layout.backup_of(&group))?;
+        Some(row(pair, layout, group, night))
+    });
+    Ok(join_all(rows).await)
 }
 
 async fn row(pair: &Pair, layout: Layout, group: Group, night: &Night) -> Row {

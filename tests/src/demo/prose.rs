@@ -59,7 +59,7 @@ pub const VERDICTS: [&str; 3] = [
 
 /// What the original is, for the right half of the table.
 pub const ORIGINAL: [&str; 4] = [
-    "The original is what this replaces (bash hooks, ConfigMaps, a CronJob), played here by a model of its",
+    "The original is what this replaces (bash hooks, ConfigMaps, a CronJob), played by a model of its",
     "rules in full length: each hook waits for marks that only post hooks write, so it waits for its",
     "10 minute timeout, nothing is ever quiesced, and Velero cuts all the same. Its Backups end",
     "PartiallyFailed, each pod has cost 10 minutes, and the hooks go on looping in the pods.",
