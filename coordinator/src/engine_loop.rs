@@ -15,7 +15,7 @@ use crate::execute::Executor;
 use crate::health::{Health, TURN_MS_MAX};
 use crate::input::Input;
 use crate::kind::Kind;
-use crate::log::{EventType, Fields, Log, tell};
+use crate::log::{EventType, Fields, Log, Repeats, tell};
 use crate::metrics::Metrics;
 use crate::signals::{Stop, stopped};
 
@@ -51,6 +51,7 @@ pub struct EngineLoop {
     workers: Option<u32>,
     wake_ms: u64,
     gauges_at: Option<Instant>,
+    repeats: Repeats,
     told_synced: tokio::sync::watch::Sender<bool>,
 }
 
@@ -71,6 +72,7 @@ impl EngineLoop {
             workers,
             wake_ms: TURN_MS_MAX,
             gauges_at: None,
+            repeats: Repeats::default(),
             told_synced,
         }
     }
@@ -156,7 +158,7 @@ impl EngineLoop {
             self.tools.executor.start(command);
         }
         for notice in &notices {
-            tell(&self.tools.log, notice);
+            tell(&self.tools.log, &mut self.repeats, notice);
             self.tools.metrics.told(notice);
         }
     }

@@ -4,7 +4,9 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use k8s_openapi::api::coordination::v1::Lease;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, ServiceAccount};
+use k8s_openapi::api::rbac::v1::{ClusterRole, ClusterRoleBinding};
+use kube::api::PostParams;
 use kube::{Api, Client};
 use rustix::process::Signal;
 use shared::names::LABEL_SNAPSHOT_GROUP;
@@ -59,9 +61,15 @@ impl Place {
     }
 }
 
+/// One after the other: two coordinators of different namespaces would both release the groups of all namespaces.
 #[tokio::test(flavor = "multi_thread")]
-async fn labels_rounds_leadership_and_status() {
+async fn a_coordinator_on_the_real_api_server() {
     let Some(control_plane) = ControlPlane::shared().await else { return };
+    labels_rounds_leadership_and_status(control_plane).await;
+    a_namespace_that_refuses_labels_is_asked_once_in_a_while(control_plane).await;
+}
+
+async fn labels_rounds_leadership_and_status(control_plane: &ControlPlane) {
     let namespace = control_plane.namespace("coordinator").await;
     let place = Place { client: control_plane.client().await, namespace, kubeconfig: control_plane.kubeconfig() };
     prepare(&place.client).await.unwrap();
@@ -111,6 +119,64 @@ async fn labels_rounds_leadership_and_status() {
     let status = status(&place).await;
     assert!(status.lines().any(|line| line.contains(&groups[0]) && line.contains("closed")), "{status}");
     assert!(status.contains("leader: c-0, renewed"), "{status}");
+}
+
+/// Where the right to patch pods is missing, thousands of pods must not be tried again and again.
+async fn a_namespace_that_refuses_labels_is_asked_once_in_a_while(control_plane: &ControlPlane) {
+    const PODS: u32 = 60;
+    let client = control_plane.client().await;
+    let namespace = control_plane.namespace("coordinator-refused").await;
+    prepare(&client).await.unwrap();
+    bind_all_but_labels(&client, &namespace).await.unwrap();
+    let token = control_plane.token(&namespace, "coordinator", None).await.unwrap();
+    let folder = std::env::temp_dir().join(format!("testbed-coordinator-real-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let place = Place { client, namespace, kubeconfig: folder.join("kubeconfig") };
+    control_plane.write_kubeconfig(&place.kubeconfig, &token).unwrap();
+    create(&place.client, &place.set("db").replicas(PODS)).await.unwrap();
+
+    let coordinator = place.coordinator();
+    let refused = coordinator.line("write_failed", SOON, |_| true).await;
+    assert!(refused["message"].as_str().unwrap().contains("we may not patch pods"), "{refused}");
+    let not_tried = |line: &serde_json::Value| line["message"].as_str().unwrap().contains("--resource-label-selector");
+    coordinator.line("write_failed", SOON, not_tried).await;
+    // Each pod had its turn more than once.
+    let begin = Instant::now();
+    while coordinator.metric("snapshot_coordinator_api_write_failures_total").await < f64::from(3 * PODS) {
+        assert!(begin.elapsed() < SOON, "writes fail on");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let metrics = coordinator.get("/metrics").await.body;
+    let asked = metrics.lines().find(|line| line.contains("verb=\"patch\",resource=\"pods\",code=\"403\""));
+    let asked: u32 = asked.and_then(|line| line.rsplit(' ').next()?.parse().ok()).unwrap();
+    assert!(asked < PODS, "{asked} requests: at most those under way when the first was refused");
+    let lines = coordinator.lines_of("write_failed").into_iter().filter(not_tried).count();
+    assert!(lines <= 2, "{lines} lines say the same");
+    std::fs::remove_dir_all(&folder).unwrap();
+}
+
+async fn bind_all_but_labels(client: &Client, namespace: &str) -> anyhow::Result<()> {
+    let allow = |group: &str, resources: &[&str], verbs: &[&str]| serde_json::json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
+    let (read, all) = (["list", "watch"], ["get", "list", "watch", "create", "update", "delete"]);
+    let rules = [
+        allow("", &["pods", "persistentvolumeclaims", "persistentvolumes"], &read),
+        allow("apps", &["statefulsets", "deployments"], &read),
+        allow("velero.io", &["backups"], &read),
+        allow("snapshot.storage.k8s.io", &["volumesnapshots", "volumesnapshotcontents"], &read),
+        allow("coordination.k8s.io", &["leases"], &all),
+    ];
+    let role = serde_json::from_value(serde_json::json!({"metadata": {"name": namespace}, "rules": rules}))?;
+    let binding = serde_json::from_value(serde_json::json!({
+        "metadata": {"name": namespace},
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": namespace},
+        "subjects": [{"kind": "ServiceAccount", "name": "coordinator", "namespace": namespace}],
+    }))?;
+    let account = serde_json::from_value(serde_json::json!({"metadata": {"name": "coordinator"}}))?;
+    let post = PostParams::default();
+    Api::<ServiceAccount>::namespaced(client.clone(), namespace).create(&post, &account).await?;
+    Api::<ClusterRole>::all(client.clone()).create(&post, &role).await?;
+    Api::<ClusterRoleBinding>::all(client.clone()).create(&post, &binding).await?;
+    Ok(())
 }
 
 async fn status(place: &Place) -> String {

@@ -4,6 +4,7 @@ mod backups;
 mod call;
 mod leases;
 mod pods;
+mod refusals;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -16,6 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::input::{Inbox, Input};
+use refusals::Refusals;
 
 /// Writes under way at once. A night's start releases tens of groups in one moment; more than this only queue in the
 /// API server, whose default is a few hundred for all its clients.
@@ -34,13 +36,14 @@ pub struct Executor {
     namespace: Namespace,
     inbox: Inbox,
     slots: Arc<Semaphore>,
+    refusals: Arc<Refusals>,
 }
 
 impl Executor {
     /// An executor that tells `inbox`; `namespace` is the coordinator's own.
     pub fn new(client: Client, namespace: Namespace, inbox: Inbox) -> Self {
         let slots = Semaphore::new(usize::try_from(WRITES_MAX).unwrap_or(usize::MAX));
-        Self { client, namespace, inbox, slots: Arc::new(slots) }
+        Self { client, namespace, inbox, slots: Arc::new(slots), refusals: Arc::default() }
     }
 
     /// Starts one command. Its events and its outcome come through the inbox.
@@ -79,7 +82,7 @@ impl Executor {
                 leases::update(client, &self.namespace, group.encode(), version).await
             }
             Command::DeleteLease(key, version) => leases::delete(client, &self.namespace, &key, version).await,
-            Command::LabelPod { pod, uid, group } => pods::label(client, pod, &uid, &group).await,
+            Command::LabelPod { pod, uid, group } => pods::label(client, &self.refusals, pod, &uid, &group).await,
             Command::AnnotateBackup { backup, group, json } => backups::annotate(client, &backup, &group, &json).await,
         }
     }

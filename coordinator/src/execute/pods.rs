@@ -1,6 +1,8 @@
 //! Puts a pod into a group, unless somebody else did.
 
-use coordinator_core::event::Event;
+use std::time::Instant;
+
+use coordinator_core::event::{Event, Outcome};
 use coordinator_core::objects::PodKey;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
@@ -10,14 +12,18 @@ use shared::names::{ANNOTATION_LABELLED_BY, FIELD_MANAGER_COORDINATOR, LABEL_SNA
 
 use super::Done;
 use super::call::{bounded, conflict, failed, written};
-use crate::api::Trouble;
+use super::refusals::Refusals;
+use crate::api::{Trouble, TroubleKind};
 use crate::watch::pods::{SlimPod, reduce, resource};
 
 const RESOURCE: &str = "pods";
 
 /// Sets label and annotation by server-side apply without force: a label that somebody else owns with another value is a
 /// conflict, also when it was set after we last looked. The uid keeps a later pod of the same name out of it.
-pub async fn label(client: &Client, pod: PodKey, uid: &str, group: &GroupId) -> Done {
+pub async fn label(client: &Client, refusals: &Refusals, pod: PodKey, uid: &str, group: &GroupId) -> Done {
+    if !refusals.may_try(&pod.namespace, Instant::now()) {
+        return Done { events: Vec::new(), outcome: Outcome::Failed { message: Refusals::not_tried(&pod.namespace) } };
+    }
     let api: Api<SlimPod> = Api::namespaced_with(client.clone(), pod.namespace.as_str(), &resource());
     let patch = json!({
         "apiVersion": "v1",
@@ -32,7 +38,14 @@ pub async fn label(client: &Client, pod: PodKey, uid: &str, group: &GroupId) -> 
     });
     let params = PatchParams::apply(FIELD_MANAGER_COORDINATOR);
     match bounded(api.patch_metadata(pod.name.as_str(), &params, &Patch::Apply(&patch))).await {
-        Ok(labelled) => written(labelled.metadata),
+        Ok(labelled) => {
+            refusals.allowed(&pod.namespace);
+            written(labelled.metadata)
+        }
+        Err(trouble) if trouble.kind == TroubleKind::Forbidden && Refusals::is_of_namespace(&trouble.said) => {
+            refusals.refused(pod.namespace, Instant::now());
+            failed(Vec::new(), &trouble, "patch", RESOURCE)
+        }
         Err(trouble) => not_done(&api, pod, uid, &trouble).await,
     }
 }

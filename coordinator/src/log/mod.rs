@@ -7,10 +7,12 @@ mod event_type;
 mod libraries;
 mod line;
 mod notices;
+mod repeats;
 mod writer;
 
 pub use event_type::EventType;
 pub use libraries::listen_to_libraries;
 pub use line::{Fields, Format, Level};
 pub use notices::tell;
+pub use repeats::Repeats;
 pub use writer::{Log, dropped_lines};

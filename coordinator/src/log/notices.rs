@@ -1,5 +1,7 @@
 //! How the core's notices read as log lines.
 
+use std::time::Instant;
+
 use coordinator_core::notice::{Notice, StallReason};
 use coordinator_core::objects::PodKey;
 use serde_json::{Value, json};
@@ -9,16 +11,27 @@ use shared::receipt::Receipt;
 
 use super::event_type::EventType;
 use super::line::Fields;
+use super::repeats::Repeats;
 use super::writer::Log;
 
 /// A receipt with more JSON than this is summed up only, bytes: container runtimes cut lines at 16 KiB, and half of a
 /// JSON line is none. The whole receipt is on the Backup and in the group's Lease.
 const RECEIPT_SHOWN_BYTES_MAX: usize = 8 * 1024;
 
-/// Writes one notice.
-pub fn tell(log: &Log, notice: &Notice) {
+/// Writes one notice, unless it is a trouble that was said a moment ago.
+pub fn tell(log: &Log, repeats: &mut Repeats, notice: &Notice) {
     let (event, message, fields) = line_of(notice);
-    log.say(event, &message, &fields);
+    if repeated_by(notice).is_none_or(|text| repeats.worth_saying(text, Instant::now())) {
+        log.say(event, &message, &fields);
+    }
+}
+
+/// What is the same each time a trouble is met again; nothing where each line is news.
+fn repeated_by(notice: &Notice) -> Option<&str> {
+    match notice {
+        Notice::LeaseInvalid { message } | Notice::WriteFailed { message, .. } => Some(message),
+        _ => None,
+    }
 }
 
 fn line_of(notice: &Notice) -> (EventType, String, Fields) {
