@@ -65,7 +65,7 @@ control-plane: ## A real kube-apiserver and etcd, built once into a cache outsid
 unit: ## All tests
 	cargo test --locked --workspace
 
-bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; four minutes once built
+bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; three minutes once built
 	cargo bench --locked -p testbed --bench numbers
 
 fmt: ## Format everything

@@ -54,6 +54,14 @@ pub enum Compared {
 }
 
 impl Compared {
+    /// How it is called.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Median => "median",
+            Self::P99 => "p99",
+        }
+    }
+
     /// That number.
     pub fn of(self, samples: &Samples) -> f64 {
         match self {
