@@ -72,7 +72,9 @@ impl Trouble {
     pub fn advice(&self, verb: &str, resource: &str) -> String {
         match self.kind {
             TroubleKind::Unauthorized => {
-                "the API server does not know us: check the token or client certificate of the kubeconfig, or the pod's service account".to_owned()
+                "the API server does not know us: check the token or client certificate of the kubeconfig, or the pod's \
+                 service account"
+                    .to_owned()
             }
             TroubleKind::Forbidden => {
                 format!("we may not {verb} {resource}: bind the coordinator's ClusterRole to its service account")

@@ -42,19 +42,23 @@ pub struct RunFlags {
     pub velero_namespace: Namespace,
 
     /// A barrier without a new arrival for this long goes on without the missing members
-    #[arg(long, env, value_name = "TIME", value_parser = values::barrier_stall, allow_hyphen_values = true, default_value_t = Ms(BARRIER_STALL_DEFAULT_MS))]
+    #[arg(long, env, value_name = "TIME", value_parser = values::barrier_stall, allow_hyphen_values = true,
+          default_value_t = Ms(BARRIER_STALL_DEFAULT_MS))]
     pub barrier_stall: Ms,
 
     /// A round ends after this, whatever happens
-    #[arg(long, env, value_name = "TIME", value_parser = values::round_duration, allow_hyphen_values = true, default_value_t = Seconds(ROUND_DURATION_DEFAULT_S))]
+    #[arg(long, env, value_name = "TIME", value_parser = values::round_duration, allow_hyphen_values = true,
+          default_value_t = Seconds(ROUND_DURATION_DEFAULT_S))]
     pub round_duration: Seconds,
 
     /// Where no Backup is visible, a round ends when nobody waited or held still for this long
-    #[arg(long, env, value_name = "TIME", value_parser = values::round_idle, allow_hyphen_values = true, default_value_t = Ms(ROUND_IDLE_DEFAULT_MS))]
+    #[arg(long, env, value_name = "TIME", value_parser = values::round_idle, allow_hyphen_values = true,
+          default_value_t = Ms(ROUND_IDLE_DEFAULT_MS))]
     pub round_idle: Ms,
 
     /// How far the clocks of pods and of EC2 may be apart; receipts claim less the larger it is
-    #[arg(long, env, value_name = "TIME", value_parser = values::clock_error, allow_hyphen_values = true, default_value_t = Ms(CLOCK_ERROR_DEFAULT_MS))]
+    #[arg(long, env, value_name = "TIME", value_parser = values::clock_error, allow_hyphen_values = true,
+          default_value_t = Ms(CLOCK_ERROR_DEFAULT_MS))]
     pub clock_error: Ms,
 
     /// The coordinator's own namespace [default: the pod's, else velero]

@@ -37,9 +37,8 @@ impl Refusals {
         self.lock().remove(namespace);
     }
 
-    /// Whether a 403 concerns every pod of a namespace: the authorizer's words (kubernetes
-    /// `staging/src/k8s.io/apiserver/pkg/endpoints/handlers/responsewriters/errors.go`). An admission plugin or webhook words
-    /// its refusal of a single pod differently.
+    /// Whether a 403 concerns every pod of a namespace: the authorizer's words (k8s.io/apiserver
+    /// `pkg/endpoints/handlers/responsewriters/errors.go`). An admission plugin words its refusal of a single pod differently.
     pub fn is_of_namespace(said: &str) -> bool {
         said.contains("cannot patch resource")
     }

@@ -33,7 +33,7 @@ macro_rules! event_types {
 }
 
 event_types! {
-    Startup = "startup", Info, "The process started: version, settings, where it listens.";
+    Startup = "startup", Info, "The process started: version and settings.";
     SettingIgnored = "setting_ignored", Warning, "A variable of the original is set that this version does not read.";
     HttpListening = "http_listening", Info, "`/livez`, `/readyz` and `/metrics` are served at `address`.";
     VeleroWorkers = "velero_workers", Info, "How many pre hooks Velero can run at once was found out, or changed.";
@@ -41,9 +41,9 @@ event_types! {
     Leading = "leading", Info, "This process leads.";
     Following = "following", Info, "This process does not lead (any more); `holder` does.";
     IdentityConflict = "identity_conflict", Error, "Another living process leads under this process's identity.";
-    ApiUnusable = "api_unusable", Error, "The API server refuses or does not answer; `resource`, `code` and the message say what to do. Tried again.";
+    ApiUnusable = "api_unusable", Error, "The API server refuses or does not answer; the message says what to do. Tried again.";
     ApiUsable = "api_usable", Info, "What `api_unusable` said is over.";
-    KindAbsent = "kind_absent", Warning, "An optional kind is not installed or may not be read; looked for again, in the end every minute.";
+    KindAbsent = "kind_absent", Warning, "An optional kind is not installed or may not be read; looked for every minute.";
     KindPresent = "kind_present", Info, "An optional kind that was absent can be read now.";
     WatchRestarted = "watch_restarted", Debug, "A watch broke and goes on.";
     PodLabelled = "pod_labelled", Info, "A pod was put into a group.";
