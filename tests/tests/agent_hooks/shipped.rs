@@ -8,7 +8,7 @@ use testbed::binaries::shipped_hook_agent;
 use crate::bed::Bed;
 use crate::hook::Hook;
 
-/// The file is mounted into every workload pod, bytes. With musl it has 3.0 MB, with a static glibc 4.6.
+/// The file is mounted into every workload pod, bytes. With musl it has 3.7 MB, with a static glibc 4.6.
 const SIZE_BYTES_MAX: u64 = 5_000_000;
 
 /// What the hook may take of the workload container's memory limit, KiB: it counts against that container.
