@@ -63,7 +63,7 @@ control-plane: ## A real kube-apiserver and etcd, built once into a cache outsid
 	else echo "control-plane: SKIPPED, needs Go (https://go.dev/dl) or KUBEBUILDER_ASSETS; the tests against a real kube-apiserver will say so too"; fi
 
 unit: ## All tests
-	cargo test --locked --workspace
+	cargo test --locked --workspace --no-fail-fast
 
 bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; three minutes once built
 	cargo bench --locked -p testbed --bench numbers

@@ -1,7 +1,7 @@
 //! What things are called in the API: labels, annotations, Leases.
 
 use crate::group_id::hash8;
-use crate::identity::{GroupId, IdentityError, LeaseName, PodName, is_dns_subdomain, shorten};
+use crate::identity::{GroupId, GroupKey, IdentityError, LeaseName, PodName, is_dns_subdomain, shorten};
 
 /// On pods (and, for Velero's native mode, claims): which group they belong to. The original's label, kept.
 pub const LABEL_SNAPSHOT_GROUP: &str = "velero.io/snapshot-group";
@@ -15,7 +15,7 @@ pub const ANNOTATION_LABELLED_BY: &str = "snapshot-group.velero.io/labelled-by";
 /// On a pod, or on the StatefulSet that owns it: how its group is released (`auto`, `arrive-and-go`, `barrier`).
 pub const ANNOTATION_MODE: &str = "snapshot-group.velero.io/mode";
 
-/// On a Backup, before a slash and the group's id: the round's receipt as JSON. See [`receipt_annotation`].
+/// On a Backup, before a slash, namespace and group: the round's receipt as JSON. See [`receipt_annotation`].
 pub const ANNOTATION_RECEIPT_PREFIX: &str = "receipt.snapshot-group.velero.io";
 
 /// Field manager of the hook-agent's writes.
@@ -101,11 +101,21 @@ pub fn group_lease(group: &GroupId) -> LeaseName {
     LeaseName::new(name).unwrap_or_else(|e| unreachable!("letters, digits and '-' between letters and digits: {e}"))
 }
 
-/// The annotation of a Backup that holds a group's receipt. The group stands behind the slash, where a key's name may have
-/// 63 characters, as many as a group's id.
-pub fn receipt_annotation(group: &GroupId) -> String {
-    format!("{ANNOTATION_RECEIPT_PREFIX}/{group}")
+/// The annotation of a Backup that holds a group's receipt: `…/<namespace>.<group>`, since a Backup may cover groups of one id
+/// in several namespaces. Behind the slash a key may have 63 characters; what is longer ends in 8 hex digits of its hash.
+pub fn receipt_annotation(group: &GroupKey) -> String {
+    let GroupKey { namespace, group } = group;
+    let name = format!("{namespace}.{group}");
+    match name.get(..RECEIPT_KEY_CHARS_MAX - 9) {
+        Some(head) if name.len() > RECEIPT_KEY_CHARS_MAX => {
+            format!("{ANNOTATION_RECEIPT_PREFIX}/{head}-{}", hash8(&name))
+        }
+        _ => format!("{ANNOTATION_RECEIPT_PREFIX}/{name}"),
+    }
 }
+
+/// The most characters behind the slash of an annotation's key (Kubernetes' qualified names).
+const RECEIPT_KEY_CHARS_MAX: usize = 63;
 
 #[cfg(test)]
 mod tests {
@@ -124,6 +134,16 @@ mod tests {
             prop_assume!(a != b);
             prop_assert_ne!(group_lease(&GroupId::new(a).unwrap()), group_lease(&GroupId::new(b).unwrap()));
         }
+    }
+
+    #[test]
+    fn a_receipt_s_key_fits_and_tells_groups_apart() {
+        let key = |text: &str| receipt_annotation(&text.parse().unwrap());
+        assert_eq!(key("prod/db"), "receipt.snapshot-group.velero.io/prod.db");
+        let long = |namespace: &str| key(&format!("{}/{}", namespace, "g".repeat(63)));
+        let (a, b) = (long(&"a".repeat(63)), long(&format!("{}b", "a".repeat(62))));
+        assert_ne!(a, b);
+        assert!(a.split_once('/').is_some_and(|(_, name)| name.len() == 63), "{a}");
     }
 
     #[test]

@@ -156,9 +156,7 @@ async fn a_namespace_that_refuses_labels_is_asked_once_in_a_while(control_plane:
 }
 
 async fn bind_all_but_labels(client: &Client, namespace: &str) -> anyhow::Result<()> {
-    let allow = |group: &str, resources: &[&str], verbs: &[&str]| {
-        serde_json::json!({"apiGroups": [group], "resources": resources, "verbs": verbs})
-    };
+    let allow = |group: &str, resources: &[&str], verbs: &[&str]| serde_json::json!({"apiGroups": [group], "resources": resources, "verbs": verbs});
     let (read, all) = (["list", "watch"], ["get", "list", "watch", "create", "update", "delete"]);
     let rules = [
         allow("", &["pods", "persistentvolumeclaims", "persistentvolumes"], &read),

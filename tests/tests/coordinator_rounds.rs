@@ -60,7 +60,7 @@ async fn a_round_from_arrival_to_receipt() {
     eventually("the share is returned", SOON, || bed.budget().filter(|budget| budget.granted() == 0)).await;
     let annotation = eventually("the receipt on the Backup", SOON, || {
         let backup = bed.server.get("velero.io/v1", "Backup", "velero", "nightly")?;
-        let key = format!("receipt.snapshot-group.velero.io/{group}");
+        let key = format!("receipt.snapshot-group.velero.io/prod.{group}");
         backup.value["metadata"]["annotations"][key].as_str().map(str::to_owned)
     })
     .await;

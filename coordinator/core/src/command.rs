@@ -19,7 +19,7 @@ pub enum Target {
     /// A Lease to be collected.
     StaleLease(ObjectKey),
     /// A Backup's annotations, for one group's receipt.
-    Receipt(ObjectKey, GroupId),
+    Receipt(ObjectKey, GroupKey),
 }
 
 /// One API call.
@@ -49,7 +49,7 @@ pub enum Command {
         /// The Backup.
         backup: ObjectKey,
         /// The group, part of the annotation's key.
-        group: GroupId,
+        group: GroupKey,
         /// The annotation's value.
         json: String,
     },

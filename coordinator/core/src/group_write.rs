@@ -129,7 +129,9 @@ impl State {
             weight: granted
                 .or_else(|| known.filter(|_| round.epoch.is_some()).map(|l| l.weight))
                 .unwrap_or_else(|| self.world.weight(key)),
-            wait: if round.epoch.is_some() { None } else { Some(self.wait_reason(key, round, queue)) },
+            // Nobody is told to wait where nobody waits: a round that rests, or whose members all went by themselves.
+            wait: (round.epoch.is_none() && round.waiting().next().is_some())
+                .then(|| self.wait_reason(key, round, queue)),
             backup: round.backup.as_ref().map(|backup| backup.name.clone()),
             writer: self.settings.identity.clone(),
             opened_at: round.opened_at,

@@ -78,9 +78,10 @@ impl Writes {
         self.failed.get(target).map_or(0, |f| f.count)
     }
 
-    /// The earliest time at which a failed write may be tried again.
-    pub fn next_retry(&self) -> Option<Mono> {
-        self.failed.values().map(|f| f.not_before).min()
+    /// The earliest time to come at which a failed write may be tried again. (What could be tried already and was not is no
+    /// longer wanted.)
+    pub fn next_retry(&self, now: Mono) -> Option<Mono> {
+        self.failed.values().map(|f| f.not_before).filter(|at| *at > now).min()
     }
 }
 
@@ -99,7 +100,7 @@ mod tests {
             assert!(writes.may_start(&target, now));
             writes.end(&target, &failed, now);
             assert!(!writes.may_start(&target, now));
-            let next = writes.next_retry().unwrap();
+            let next = writes.next_retry(now).unwrap();
             pauses.push(next.ms_since(now));
             now = next;
         }

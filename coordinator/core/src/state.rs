@@ -331,8 +331,7 @@ impl State {
         let Some(receipt) = lease.receipt.as_ref().filter(|_| lease.phase == RoundPhase::Closed) else { return };
         notices.push(Notice::RoundClosed(Box::new(receipt.clone())));
         if let Some(backup) = round.and_then(|round| round.backup) {
-            let command =
-                Command::AnnotateBackup { backup, group: lease.key.group.clone(), json: receipt.to_bounded_json() };
+            let command = Command::AnnotateBackup { backup, group: lease.key.clone(), json: receipt.to_bounded_json() };
             self.receipts.insert(command.target(), command);
         }
     }

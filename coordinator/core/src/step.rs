@@ -61,7 +61,7 @@ impl State {
     fn wake_ms(&self, now: Now) -> u64 {
         let idle =
             if self.groups.values().any(|record| record.round.is_some()) { WAKE_ACTIVE_MS } else { WAKE_IDLE_MS };
-        let retry = self.writes.next_retry().map_or(u64::MAX, |at| at.ms_since(now.mono).max(1));
+        let retry = self.writes.next_retry(now.mono).map_or(u64::MAX, |at| at.ms_since(now.mono).max(1));
         idle.min(retry)
     }
 

@@ -5,7 +5,7 @@ use coordinator_core::objects::ObjectKey;
 use kube::Client;
 use kube::api::{Api, Patch, PatchParams};
 use serde_json::json;
-use shared::identity::GroupId;
+use shared::identity::GroupKey;
 use shared::names::{FIELD_MANAGER_COORDINATOR, receipt_annotation};
 
 use super::Done;
@@ -14,7 +14,7 @@ use crate::api::TroubleKind;
 use crate::watch::backups::{SlimBackup, resource};
 
 /// Adds one annotation; what Velero writes to the Backup meanwhile stays.
-pub async fn annotate(client: &Client, backup: &ObjectKey, group: &GroupId, receipt: &str) -> Done {
+pub async fn annotate(client: &Client, backup: &ObjectKey, group: &GroupKey, receipt: &str) -> Done {
     let api: Api<SlimBackup> = Api::namespaced_with(client.clone(), backup.namespace.as_str(), &resource());
     let patch = json!({"metadata": {"annotations": {receipt_annotation(group): receipt}}});
     let params = PatchParams { field_manager: Some(FIELD_MANAGER_COORDINATOR.to_owned()), ..PatchParams::default() };

@@ -53,7 +53,7 @@ pub(super) async fn on_backup(
     limit: Duration,
 ) -> Result<Receipt, ReceiptError> {
     let backups: Api<DynamicObject> = Api::namespaced_with(client.clone(), system, &backup_resource());
-    let key = receipt_annotation(&group.group);
+    let key = receipt_annotation(group);
     let waited = tokio::time::timeout(limit, await_condition(backups, backup, has_annotation(key.clone()))).await;
     let object = waited
         .map_err(|_| ReceiptError::NotInTime { group: group.clone(), backup: backup.to_owned(), limit })?
