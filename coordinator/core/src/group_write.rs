@@ -33,10 +33,8 @@ impl State {
 
     fn round_facts(&self, key: &GroupKey, round: &Round, now: Now) -> RoundFacts {
         let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
-        let part_over =
-            |pod: &crate::objects::Pod| round.parts.get(&pod.key.name).is_some_and(|part| part.end.is_some());
         RoundFacts {
-            all_expected_over: self.world.expected(key, backup).all(part_over),
+            all_expected_over: self.world.expected(key, backup).all(|pod| round.is_part_over(&pod.key.name)),
             all_cuts_seen: !self.settings.cuts_visible || self.all_cuts_seen(key, round),
             next_round_waits: self.next_round_waits(key, round, now),
             round_duration_ms: u64::from(self.settings.round_duration_s) * 1_000,

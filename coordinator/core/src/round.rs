@@ -210,6 +210,11 @@ impl Round {
         self.parts.values().filter(|part| part.end.is_none()).count()
     }
 
+    /// Whether this pod took part and its part is over.
+    pub fn is_part_over(&self, pod: &PodName) -> bool {
+        self.parts.get(pod).is_some_and(|part| part.end.is_some())
+    }
+
     /// Whether this pod already let go in this round: its next arrival belongs to a later one.
     pub fn has_finished(&self, pod: &PodName) -> bool {
         self.parts.get(pod).is_some_and(|part| part.end == Some(MemberEnd::Done))

@@ -8,13 +8,14 @@ use shared::identity::{AttemptId, GroupKey};
 use crate::coverage::running_for;
 use crate::mode::{Outlook, choose, parse};
 use crate::notice::Notice;
-use crate::objects::{BackupPhase, ObjectKey, PodKey, PodPhase};
+use crate::objects::{BackupPhase, ObjectKey, Pod, PodKey, PodPhase};
 use crate::round::Round;
 use crate::settings::ModeSetting;
 use crate::stall::{Barrier, Decision, look_at};
 use crate::standing::{Member, Standing, standing};
 use crate::state::{GroupRecord, State};
 use crate::time::Now;
+use crate::world::World;
 
 /// A member and where it stands.
 type Seen<'a> = (&'a Member, Standing);
@@ -160,12 +161,7 @@ impl State {
             let Some(round) = record.round.as_mut().filter(|r| r.mode == Mode::Barrier && r.epoch.is_none()) else {
                 continue;
             };
-            let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
-            let over =
-                |pod: &crate::objects::Pod| round.parts.get(&pod.key.name).is_some_and(|part| part.end.is_some());
-            let expected =
-                self.world.expected(key, backup).filter(|pod| pod.phase == PodPhase::Running && !over(pod)).count();
-            let arrived = round.waiting().count();
+            let (arrived, expected) = barrier_count(&self.world, key, round);
             let decision = look_at(Barrier {
                 arrived,
                 expected,
@@ -189,11 +185,7 @@ impl State {
         if round.mode != Mode::Barrier {
             return None;
         }
-        let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
-        let over = |pod: &crate::objects::Pod| round.parts.get(&pod.key.name).is_some_and(|part| part.end.is_some());
-        let expected =
-            self.world.expected(key, backup).filter(|pod| pod.phase == PodPhase::Running && !over(pod)).count();
-        let arrived = round.waiting().count();
+        let (arrived, expected) = barrier_count(&self.world, key, round);
         (arrived < expected).then_some((arrived, expected))
     }
 
@@ -206,4 +198,11 @@ impl State {
             .filter_map(|lease| self.members.get(lease))
             .any(|member| round.is_closed_to(&member.lease) && standing(member, &self.world, now) == Standing::Waiting)
     }
+}
+
+/// Members of a barrier that wait, and live ones whose hooks are still expected.
+fn barrier_count(world: &World, key: &GroupKey, round: &Round) -> (usize, usize) {
+    let backup = round.backup.as_ref().and_then(|key| world.backup(key));
+    let awaited = |pod: &&Pod| pod.phase == PodPhase::Running && !round.is_part_over(&pod.key.name);
+    (round.waiting().count(), world.expected(key, backup).filter(awaited).count())
 }
