@@ -1,6 +1,6 @@
 //! One round of one group: who takes part, what is said about each attempt, and whether it is over.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use shared::admission::{AttemptVerdict, Mode, RoundPhase};
 use shared::deadline::GROUP_MEMBERS_MAX;
@@ -52,7 +52,7 @@ pub struct Round {
     /// The pods that took part.
     pub parts: BTreeMap<PodName, Part>,
     /// Attempts that did not fit [`GROUP_MEMBERS_MAX`] and are told nothing; they go on by themselves at their deadlines.
-    pub unlisted: usize,
+    pub unlisted: BTreeSet<AttemptId>,
 }
 
 impl Round {
@@ -70,7 +70,7 @@ impl Round {
             last_active: now.mono,
             entries: past,
             parts: BTreeMap::new(),
-            unlisted: 0,
+            unlisted: BTreeSet::new(),
         }
     }
 
@@ -118,7 +118,7 @@ impl Round {
             }
             self.make_room();
             if self.entries.len() >= GROUP_MEMBERS_MAX {
-                self.unlisted += 1;
+                self.unlisted.insert(lease.attempt.clone());
                 return false;
             }
             self.entries.insert(
@@ -260,4 +260,42 @@ pub struct RoundFacts {
     pub round_duration_ms: u64,
     /// How long nobody may be active where no Backup is visible, ms.
     pub round_idle_ms: u64,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared::admission::MemberPhase;
+    use shared::identity::{Nonce, PodUid};
+
+    fn waiting(i: usize) -> MemberLease {
+        let at = WallTime::EPOCH;
+        MemberLease {
+            namespace: "prod".parse().unwrap(),
+            pod: PodName::new(format!("db-{i}")).unwrap(),
+            group: "g".parse().unwrap(),
+            attempt: AttemptId { pod_uid: PodUid::new(format!("u{i}")).unwrap(), nonce: Nonce::from_bits(i as u64) },
+            phase: MemberPhase::Waiting,
+            registered_at: at,
+            renewed_at: at,
+            lease_duration_s: 30,
+            deadline: at,
+            admission: None,
+            epoch: None,
+            quiesced_at: None,
+            thawed_at: None,
+            failure: None,
+            agent_version: "test".into(),
+        }
+    }
+
+    #[test]
+    fn members_beyond_the_limit_are_counted_once_however_often_they_are_seen() {
+        let now = Now { mono: Mono(0), wall: WallTime::EPOCH };
+        let mut round = Round::open(Mode::ArriveAndGo, None, BTreeMap::new(), now);
+        for i in (0..GROUP_MEMBERS_MAX + 2).chain(GROUP_MEMBERS_MAX..GROUP_MEMBERS_MAX + 2) {
+            assert_eq!(round.see(&waiting(i), Standing::Waiting, now), i < GROUP_MEMBERS_MAX);
+        }
+        assert_eq!((round.entries.len(), round.unlisted.len()), (GROUP_MEMBERS_MAX, 2));
+    }
 }

@@ -45,14 +45,15 @@ impl State {
         let idle = record.round.is_none() && self.grant_of(key).is_none();
         if let Some(round) = &mut record.round {
             self.follow_backup(round, &members, now);
+            let unlisted_before = round.unlisted.len();
             for (member, standing) in &members {
-                if !round.is_closed_to(&member.lease) && round.see(&member.lease, *standing, now) && round.unlisted > 0
-                {
-                    notices.push(Notice::GroupTooLarge {
-                        group: key.clone(),
-                        members: round.entries.len() + round.unlisted,
-                    });
+                if !round.is_closed_to(&member.lease) {
+                    round.see(&member.lease, *standing, now);
                 }
+            }
+            if round.unlisted.len() > unlisted_before {
+                let members = round.entries.len() + round.unlisted.len();
+                notices.push(Notice::GroupTooLarge { group: key.clone(), members });
             }
             let gone: Vec<_> =
                 round.parts.keys().filter(|pod| !members.iter().any(|(m, _)| m.lease.pod == **pod)).cloned().collect();
