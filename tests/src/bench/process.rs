@@ -112,8 +112,10 @@ mod tests {
     #[test]
     fn this_process_has_memory_and_uses_time() {
         let pid = std::process::id();
-        let resident = resident_kib(pid).unwrap();
-        assert!(resident > 0 && peak_kib(pid).unwrap() >= resident);
+        // Not compared with each other: the kernel counts pages per thread and notes the peak only now and then, so while other
+        // tests allocate and free, a peak read a moment later may be the smaller number.
+        assert!(resident_kib(pid).unwrap() > 0);
+        assert!(peak_kib(pid).unwrap() > 0);
         let before = processor_time(pid).unwrap();
         // Threads of other tests may end in between and take their time with them; this thread's own only grows.
         let mut text = String::new();
