@@ -25,6 +25,7 @@ mod rest;
 mod retry;
 mod round;
 mod rounds;
+pub mod schedule;
 pub mod settings;
 pub mod stall;
 mod standing;
