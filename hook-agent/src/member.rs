@@ -111,6 +111,8 @@ impl Member {
                 epoch: None,
                 quiesced_at: None,
                 thawed_at: None,
+                quiesce: shared::quiesce::QuiesceKinds::default(),
+                let_go: None,
                 failure: None,
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             },

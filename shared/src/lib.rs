@@ -14,6 +14,7 @@ pub mod identity;
 mod lease_fields;
 pub mod member_lease;
 pub mod names;
+pub mod quiesce;
 pub mod receipt;
 pub mod time;
 pub mod verdict;

@@ -10,6 +10,7 @@ use crate::group_lease::Epoch;
 use crate::identity::{AttemptId, GroupId, IdentityError, Namespace, PodName};
 use crate::lease_fields::{LeaseError, Reader, api_i32, metadata};
 use crate::names::{LeaseRole, member_lease, pod_of_member_lease};
+use crate::quiesce::{LetGo, QuiesceKinds};
 use crate::time::WallTime;
 
 /// Annotation keys, public so that the post hook can patch just these.
@@ -26,6 +27,10 @@ pub mod annotations {
     pub const QUIESCED_AT: &str = "snapshot-group.velero.io/quiesced-at";
     /// [`super::MemberLease::thawed_at`].
     pub const THAWED_AT: &str = "snapshot-group.velero.io/thawed-at";
+    /// [`super::MemberLease::quiesce`].
+    pub const QUIESCE: &str = "snapshot-group.velero.io/quiesce";
+    /// [`super::MemberLease::let_go`].
+    pub const LET_GO: &str = "snapshot-group.velero.io/let-go";
     /// [`super::MemberLease::failure`].
     pub const FAILURE: &str = "snapshot-group.velero.io/failure";
     /// [`super::MemberLease::agent_version`].
@@ -60,11 +65,15 @@ pub struct MemberLease {
     pub admission: Option<Admission>,
     /// The round that admitted it, once one did: `released` only.
     pub epoch: Option<Epoch>,
-    /// When everything it was told to quiesce was still.
+    /// When everything it was told to quiesce was still; absent in phase `quiesced` when that failed and it went on all the same.
     pub quiesced_at: Option<WallTime>,
     /// When it began to let go.
     pub thawed_at: Option<WallTime>,
-    /// Why it failed, for people; at most [`FAILURE_CHARS_MAX`] characters are kept.
+    /// In which ways it was told to hold still.
+    pub quiesce: QuiesceKinds,
+    /// How the hold ended, once it did and somebody could tell.
+    pub let_go: Option<LetGo>,
+    /// Why it failed, or could not hold still, for people; at most [`FAILURE_CHARS_MAX`] characters are kept.
     pub failure: Option<String>,
     /// The agent's version, for `coordinator status` and mixed clusters.
     pub agent_version: String,
@@ -91,6 +100,8 @@ impl MemberLease {
             epoch,
             quiesced_at,
             thawed_at,
+            quiesce,
+            let_go,
             failure,
             agent_version,
         } = self;
@@ -103,6 +114,8 @@ impl MemberLease {
             (annotations::EPOCH.to_owned(), text(epoch.map(|e| e.to_string()))),
             (annotations::QUIESCED_AT.to_owned(), text(quiesced_at.map(|t| t.to_string()))),
             (annotations::THAWED_AT.to_owned(), text(thawed_at.map(|t| t.to_string()))),
+            (annotations::QUIESCE.to_owned(), quiesce.to_string()),
+            (annotations::LET_GO.to_owned(), text(let_go.map(|l| l.to_string()))),
             (annotations::FAILURE.to_owned(), text(kept)),
             (annotations::AGENT_VERSION.to_owned(), agent_version.clone()),
         ]);
@@ -125,6 +138,17 @@ impl MemberLease {
                 ..LeaseSpec::default()
             }),
         })
+    }
+
+    /// Since when the member is proven to have been still. A hold that nobody can vouch for to its end proves nothing: its
+    /// keeper was killed, its session was lost, or the post hook found nobody holding what was to be held.
+    pub fn proven_quiesced_at(&self) -> Option<WallTime> {
+        let broken = match self.let_go {
+            Some(LetGo::Unproven) => true,
+            Some(LetGo::NothingFound) => self.quiesce.hold(),
+            Some(LetGo::Asked | LetGo::ByItself) | None => false,
+        };
+        self.quiesced_at.filter(|_| !broken)
     }
 
     /// Reads a Lease that claims to be a member's.
@@ -156,6 +180,8 @@ impl MemberLease {
             epoch: read.parse_annotation(annotations::EPOCH, annotations::EPOCH)?,
             quiesced_at: read.parse_annotation(annotations::QUIESCED_AT, annotations::QUIESCED_AT)?,
             thawed_at: read.parse_annotation(annotations::THAWED_AT, annotations::THAWED_AT)?,
+            quiesce: read.parse_annotation(annotations::QUIESCE, annotations::QUIESCE)?.unwrap_or_default(),
+            let_go: read.word(annotations::LET_GO, annotations::LET_GO, LetGo::parse)?,
             failure: read.annotation(annotations::FAILURE).map(|f| f.chars().take(FAILURE_CHARS_MAX).collect()),
             agent_version: read.annotation(annotations::AGENT_VERSION).unwrap_or("unknown").chars().take(64).collect(),
         })

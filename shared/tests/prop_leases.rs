@@ -10,6 +10,7 @@ use shared::budget_lease::{BudgetLease, Grant};
 use shared::group_lease::{AttemptEntry, Epoch, GroupLease, WaitReason};
 use shared::identity::{AttemptId, GroupId, GroupKey, Namespace, Nonce, PodName, PodUid};
 use shared::member_lease::MemberLease;
+use shared::quiesce::{LetGo, QuiesceKind};
 use shared::receipt::{CutReceipt, MemberEnd, MemberReceipt, RECEIPT_BYTES_MAX, Receipt};
 use shared::time::WallTime;
 use shared::verdict::{Verdict, VerdictReason};
@@ -57,10 +58,12 @@ fn member_lease() -> impl Strategy<Value = MemberLease> {
         prop::option::of(time()),
         prop::option::of(time()),
         prop::option::of("[ -~]{1,60}"),
+        prop::collection::vec(word(QuiesceKind::ALL), 0..3),
+        prop::option::of(word(LetGo::ALL)),
     );
     (who, when, what).prop_map(
         |((namespace, pod, group, attempt), (registered_at, renewed_at, lease_duration_s, deadline), what)| {
-            let (phase, admission, epoch, quiesced_at, thawed_at, failure) = what;
+            let (phase, admission, epoch, quiesced_at, thawed_at, failure, quiesce, let_go) = what;
             MemberLease {
                 namespace,
                 pod,
@@ -75,6 +78,8 @@ fn member_lease() -> impl Strategy<Value = MemberLease> {
                 epoch,
                 quiesced_at,
                 thawed_at,
+                quiesce: quiesce.into_iter().collect(),
+                let_go,
                 failure,
                 agent_version: "1.2.3".into(),
             }
@@ -221,6 +226,16 @@ proptest! {
     #[test]
     fn a_member_lease_round_trips(lease in member_lease()) {
         prop_assert_eq!(MemberLease::decode(&over_the_wire(&lease.encode().unwrap())), Ok(lease));
+    }
+
+    #[test]
+    fn a_hold_that_nobody_vouches_for_proves_nothing(lease in member_lease()) {
+        let proven = lease.proven_quiesced_at();
+        match lease.let_go {
+            Some(LetGo::Unproven) => prop_assert_eq!(proven, None),
+            Some(LetGo::NothingFound) if lease.quiesce.hold() => prop_assert_eq!(proven, None),
+            _ => prop_assert_eq!(proven, lease.quiesced_at),
+        }
     }
 
     #[test]

@@ -81,7 +81,7 @@ fn cut_receipt(cut: &Cut) -> CutReceipt {
 
 fn member_receipt(pod: PodName, part: Option<&Part>, volumes: usize, cuts: Vec<CutReceipt>) -> MemberReceipt {
     let lease = part.map(|part| &part.lease);
-    let quiesced_at = lease.and_then(|lease| lease.quiesced_at);
+    let quiesced_at = lease.and_then(shared::member_lease::MemberLease::proven_quiesced_at);
     let waited =
         |lease: &shared::member_lease::MemberLease| u64::try_from(quiesced_at?.ms_since(lease.registered_at)).ok();
     MemberReceipt {

@@ -284,6 +284,8 @@ mod tests {
             epoch: None,
             quiesced_at: None,
             thawed_at: None,
+            quiesce: shared::quiesce::QuiesceKinds::default(),
+            let_go: None,
             failure: None,
             agent_version: "test".into(),
         }

@@ -38,6 +38,8 @@ fn member(group: &str, pod: &str, phase: MemberPhase, epoch: Option<u32>) -> Lea
         epoch: epoch.map(Epoch),
         quiesced_at: None,
         thawed_at: None,
+        quiesce: shared::quiesce::QuiesceKinds::default(),
+        let_go: None,
         failure: None,
         agent_version: "0.1.0".to_owned(),
     };

@@ -39,6 +39,8 @@ fn lease(phase: MemberPhase, registered_ms: i64, thawed_ms: Option<i64>) -> Leas
         epoch: None,
         quiesced_at: (phase == MemberPhase::Quiesced).then_some(at),
         thawed_at: thawed_ms.map(|ms| START.plus_ms(ms)),
+        quiesce: shared::quiesce::QuiesceKinds::default(),
+        let_go: None,
         failure: None,
         agent_version: "1".to_owned(),
     }

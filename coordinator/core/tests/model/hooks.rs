@@ -48,6 +48,8 @@ impl Hook {
             epoch: None,
             quiesced_at: None,
             thawed_at: None,
+            quiesce: shared::quiesce::QuiesceKinds::default(),
+            let_go: None,
             failure: None,
             agent_version: "model".into(),
         });
