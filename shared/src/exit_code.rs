@@ -19,6 +19,10 @@ pub enum ExitCode {
     Group,
     /// The attempt was ended from outside while it waited (its post hook ran, or its Lease was taken away).
     Ended,
+    /// What was to be held still could not be, and `--on-quiesce-failure fail` was asked for.
+    Quiesce,
+    /// Something could not be let go, and may still be held.
+    LetGo,
     /// A signal came; the registration was withdrawn.
     Withdrawn,
     /// A defect of the agent itself.
@@ -27,7 +31,7 @@ pub enum ExitCode {
 
 impl ExitCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 12] = [
         Self::Ok,
         Self::Usage,
         Self::Deadline,
@@ -36,6 +40,8 @@ impl ExitCode {
         Self::Identity,
         Self::Group,
         Self::Ended,
+        Self::Quiesce,
+        Self::LetGo,
         Self::Withdrawn,
         Self::Internal,
     ];
@@ -51,6 +57,8 @@ impl ExitCode {
             Self::Identity => 13,
             Self::Group => 14,
             Self::Ended => 15,
+            Self::Quiesce => 16,
+            Self::LetGo => 17,
             Self::Withdrawn => 20,
             Self::Internal => 70,
         }
@@ -75,6 +83,10 @@ impl ExitCode {
             }
             Self::Group => "the snapshot group cannot be read or is not a label's value",
             Self::Ended => "the attempt was ended while it waited: its post hook ran, or its Lease was changed by hand",
+            Self::Quiesce => {
+                "the pod could not be held still (--on-quiesce-failure fail): the message says which step and why"
+            }
+            Self::LetGo => "something could NOT be let go and may still be held: act now, the message says what",
             Self::Withdrawn => "a signal came while it waited; the registration was withdrawn",
             Self::Internal => "a defect of the agent: please report its output",
         }
