@@ -7,11 +7,16 @@ use shared::names::VELERO_LABEL_EXCLUDE;
 use crate::objects::{Backup, BackupPhase, Pod, Requirement, Selector};
 
 fn matches(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
+    selects(selector, |key| labels.get(key).map(String::as_str))
+}
+
+/// Whether a selector's terms all hold for labels, however those are kept.
+pub fn selects<'a>(selector: &Selector, label: impl Fn(&str) -> Option<&'a str>) -> bool {
     selector.iter().all(|requirement| match requirement {
-        Requirement::In(key, values) => labels.get(key).is_some_and(|value| values.contains(value)),
-        Requirement::NotIn(key, values) => labels.get(key).is_none_or(|value| !values.contains(value)),
-        Requirement::Exists(key) => labels.contains_key(key),
-        Requirement::DoesNotExist(key) => !labels.contains_key(key),
+        Requirement::In(key, values) => label(key).is_some_and(|value| values.contains(value)),
+        Requirement::NotIn(key, values) => label(key).is_none_or(|value| !values.contains(value)),
+        Requirement::Exists(key) => label(key).is_some(),
+        Requirement::DoesNotExist(key) => label(key).is_none(),
     })
 }
 

@@ -1,6 +1,6 @@
 //! Into which group a pod is put by its label, when nobody has put it into one.
 
-use shared::identity::{GroupId, GroupKey};
+use shared::identity::{GroupId, GroupKey, Namespace};
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use crate::objects::{Owner, Pod, PodPhase};
@@ -18,9 +18,14 @@ pub fn label_for(pod: &Pod, uses_ebs: bool) -> Option<GroupId> {
     if pod.labels.contains_key(LABEL_SNAPSHOT_GROUP) || pod.deleting || pod.phase == PodPhase::Ended {
         return None;
     }
-    match &pod.owner {
-        Some(Owner::StatefulSet(name)) => Some(GroupId::for_stateful_set(&pod.key.namespace, name)),
-        Some(Owner::Other) | None => uses_ebs.then(|| GroupId::for_namespace_volumes(&pod.key.namespace)),
+    group_by_owner(&pod.key.namespace, pod.owner.as_ref(), uses_ebs)
+}
+
+/// The group of a pod that nobody labelled: the StatefulSet's for its pods, the namespace's for others that use an EBS volume.
+pub fn group_by_owner(namespace: &Namespace, owner: Option<&Owner>, uses_ebs: bool) -> Option<GroupId> {
+    match owner {
+        Some(Owner::StatefulSet(name)) => Some(GroupId::for_stateful_set(namespace, name)),
+        Some(Owner::Other) | None => uses_ebs.then(|| GroupId::for_namespace_volumes(namespace)),
     }
 }
 

@@ -15,6 +15,7 @@ pub(crate) mod fixtures;
 mod grants;
 mod group_write;
 pub mod grouping;
+pub mod inventory;
 pub mod judge;
 mod labels;
 pub mod mode;

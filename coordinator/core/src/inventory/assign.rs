@@ -1,0 +1,326 @@
+//! Which group each pod and each claim belongs to.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use shared::identity::{GroupId, GroupKey, Namespace};
+use shared::names::LABEL_SNAPSHOT_GROUP;
+
+use super::ebs::{EbsClaim, ebs_claims};
+use super::facts::{Annotations, Facts, PodFact, SetFact};
+use super::finding::Finding;
+use super::labels::Labels;
+use super::owners::{audit, controller, set_of_claim};
+use super::templates::{Templates, in_scale};
+use super::wishes::{self, Wishes};
+use super::{Group, Held, Inventory, Member, Workload};
+use crate::coverage::selects;
+use crate::grouping::group_by_owner;
+use crate::objects::{ObjectKey, Owner, PodPhase, Selector};
+
+/// Kubernetes' own label on a StatefulSet's pods: the pod's name.
+pub const LABEL_POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
+
+/// What a pod's label and owner say.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Place {
+    In(GroupId),
+    /// An empty label: a person keeps it out.
+    KeptOut,
+    /// Nothing that is backed up, or not what the selector asks for.
+    None,
+    /// `--resource-label-selector` leaves it out.
+    Outside,
+}
+
+/// Turns facts into groups. An empty `selector` takes everything.
+pub fn take(facts: &Facts, selector: &Selector) -> Inventory {
+    let mut findings = facts.findings.clone();
+    findings.extend(audit(facts));
+    let ebs = ebs_claims(facts, &mut findings);
+    let pods = place_pods(facts, selector, &ebs);
+    let mut taker = Taker {
+        facts,
+        selector,
+        templates: Templates::new(facts),
+        pods,
+        draft: BTreeMap::new(),
+        findings,
+        outside: 0,
+        left_behind: BTreeMap::new(),
+    };
+    taker.put_pods();
+    taker.put_claims(&ebs);
+    let ebs_volumes = facts.volumes.values().filter(|volume| volume.ebs).count();
+    taker.finish(ebs_volumes)
+}
+
+/// Live pods and where they belong.
+fn place_pods<'a>(
+    facts: &'a Facts,
+    selector: &Selector,
+    ebs: &BTreeMap<&ObjectKey, EbsClaim<'_>>,
+) -> BTreeMap<&'a ObjectKey, (&'a PodFact, Place)> {
+    let live = facts.pods.iter().filter(|(_, pod)| pod.phase != PodPhase::Ended && !pod.deleting);
+    live.map(|(key, pod)| {
+        let place = if !selects(selector, |label| pod.labels.get(label)) {
+            Place::Outside
+        } else if let Some(label) = pod.labels.get(LABEL_SNAPSHOT_GROUP) {
+            labelled(label)
+        } else {
+            let uses_ebs = pod.claims.iter().any(|claim| ebs.contains_key(&sibling(key, claim)));
+            group_by_owner(&key.namespace, controller(&pod.owners).as_ref(), uses_ebs).map_or(Place::None, Place::In)
+        };
+        (key, (pod, place))
+    })
+    .collect()
+}
+
+fn labelled(label: &str) -> Place {
+    if label.is_empty() { Place::KeptOut } else { GroupId::new(label).map_or(Place::None, Place::In) }
+}
+
+fn sibling(of: &ObjectKey, name: &str) -> ObjectKey {
+    ObjectKey { namespace: of.namespace.clone(), name: name.to_owned() }
+}
+
+/// A group while it is put together.
+#[derive(Default)]
+struct Draft<'a> {
+    pods: BTreeMap<&'a str, &'a PodFact>,
+    claims: BTreeMap<&'a str, (EbsClaim<'a>, bool)>,
+    /// Whose they are; `None` is nobody's.
+    owners: BTreeSet<Option<&'a str>>,
+}
+
+struct Taker<'a> {
+    facts: &'a Facts,
+    selector: &'a Selector,
+    templates: Templates<'a>,
+    pods: BTreeMap<&'a ObjectKey, (&'a PodFact, Place)>,
+    draft: BTreeMap<GroupKey, Draft<'a>>,
+    findings: Vec<Finding>,
+    outside: usize,
+    left_behind: BTreeMap<&'a ObjectKey, usize>,
+}
+
+impl<'a> Taker<'a> {
+    fn put_pods(&mut self) {
+        for (key, (pod, place)) in &self.pods {
+            let Place::In(group) = place else { continue };
+            let group = GroupKey { namespace: key.namespace.clone(), group: group.clone() };
+            let draft = self.draft.entry(group).or_default();
+            draft.pods.insert(&key.name, pod);
+            let owner = pod.owners.iter().find(|owner| owner.controller);
+            let set =
+                controller(&pod.owners).and_then(|c| matches!(c, Owner::StatefulSet(_)).then_some(owner)).flatten();
+            draft.owners.insert(set.map(|owner| owner.name.as_str()));
+        }
+    }
+
+    fn put_claims(&mut self, ebs: &BTreeMap<&'a ObjectKey, EbsClaim<'a>>) {
+        let mut users: BTreeMap<&ObjectKey, Vec<&'a ObjectKey>> = BTreeMap::new();
+        for (pod_key, (pod, _)) in &self.pods {
+            for claim in &pod.claims {
+                if let Some((claim, _)) = ebs.get_key_value(&sibling(pod_key, claim)) {
+                    users.entry(claim).or_default().push(pod_key);
+                }
+            }
+        }
+        for (claim, volume) in ebs {
+            let used_by = users.get(claim).map_or(&[][..], Vec::as_slice);
+            let (place, used) = if used_by.is_empty() {
+                (self.place_unused(claim), false)
+            } else {
+                (self.place_used(claim, used_by), true)
+            };
+            self.put_claim(claim, *volume, place, used);
+        }
+    }
+
+    fn put_claim(&mut self, claim: &'a ObjectKey, volume: EbsClaim<'a>, place: Place, used: bool) {
+        match place {
+            Place::In(group) => {
+                let group = GroupKey { namespace: claim.namespace.clone(), group };
+                self.draft.entry(group).or_default().claims.insert(&claim.name, (volume, used));
+            }
+            Place::KeptOut => self.findings.push(Finding::KeptOut { claim: claim.clone() }),
+            Place::Outside | Place::None => self.outside += 1,
+        }
+    }
+
+    /// The group of the pods that use it. Of several, the one whose templates made it, else the first.
+    fn place_used(&mut self, claim: &ObjectKey, used_by: &[&'a ObjectKey]) -> Place {
+        let places: Vec<&Place> = used_by.iter().filter_map(|pod| self.pods.get(pod)).map(|(_, place)| place).collect();
+        let groups: BTreeSet<&GroupId> =
+            places.iter().filter_map(|place| if let Place::In(group) = place { Some(group) } else { None }).collect();
+        let Some(first) = groups.first() else {
+            let outside = places.contains(&&Place::Outside);
+            return if outside { Place::Outside } else { Place::KeptOut };
+        };
+        let by_template = self.facts.claims.get_key_value(claim).and_then(|(key, _)| self.templates.made(key));
+        let own = by_template.map(|made| GroupId::for_stateful_set(&made.set.namespace, &made.set.name));
+        let counted: GroupId = own.as_ref().filter(|own| groups.contains(own)).unwrap_or(first).clone();
+        if let Some(other) = groups.iter().find(|group| ***group != counted) {
+            let key = |group: &GroupId| GroupKey { namespace: claim.namespace.clone(), group: group.clone() };
+            let (counted, other) = (key(&counted), key(other));
+            self.findings.push(Finding::SharedClaim { claim: claim.clone(), counted, other });
+        }
+        Place::In(counted)
+    }
+
+    /// A claim that no live pod uses: by its own label, its owner, its name, else the namespace's.
+    fn place_unused(&mut self, claim: &'a ObjectKey) -> Place {
+        let Some(fact) = self.facts.claims.get(claim) else { return Place::None };
+        let made = self.templates.made(claim);
+        let set = set_of_claim(self.facts, claim).or_else(|| made.map(|made| made.set));
+        let set_fact = set.and_then(|set| self.facts.sets.get(set));
+        if !self.wanted(&fact.labels, set_fact) {
+            return Place::Outside;
+        }
+        if let Some(label) = fact.labels.get(LABEL_SNAPSHOT_GROUP) {
+            return labelled(label);
+        }
+        let (Some(set), Some(set_fact)) = (set, set_fact) else {
+            let group = GroupId::for_namespace_volumes(&claim.namespace);
+            self.owner(&claim.namespace, &group, None);
+            return Place::In(group);
+        };
+        if let Some(other) = made.and_then(|made| made.other) {
+            let (counted, other) = (set.name.clone(), other.name.clone());
+            self.findings.push(Finding::AmbiguousClaim { claim: claim.clone(), counted, other });
+        }
+        if made.is_some_and(|made| !in_scale(set_fact, made.ordinal)) {
+            *self.left_behind.entry(set).or_default() += 1;
+        }
+        let place = self.place_of_set(set, set_fact);
+        if let Place::In(group) = &place {
+            self.owner(&set.namespace, group, Some(&set.name));
+        }
+        place
+    }
+
+    fn owner(&mut self, namespace: &Namespace, group: &GroupId, owner: Option<&'a str>) {
+        let key = GroupKey { namespace: namespace.clone(), group: group.clone() };
+        self.draft.entry(key).or_default().owners.insert(owner);
+    }
+
+    fn wanted(&self, labels: &Labels, set: Option<&SetFact>) -> bool {
+        selects(self.selector, |key| labels.get(key))
+            || set.is_some_and(|set| selects(self.selector, |key| set.pod_labels.get(key)))
+    }
+
+    /// Where the set's pods are or would be: as its first pod, else as its template says.
+    fn place_of_set(&self, set: &ObjectKey, fact: &SetFact) -> Place {
+        let first = sibling(set, &format!("{}-{}", set.name, fact.start));
+        let of_pod = self.pods.get(&first).map(|(_, place)| place);
+        match (of_pod, fact.pod_labels.get(LABEL_SNAPSHOT_GROUP)) {
+            (Some(place @ (Place::In(_) | Place::KeptOut)), _) => place.clone(),
+            (_, Some(label)) => labelled(label),
+            (_, None) => Place::In(GroupId::for_stateful_set(&set.namespace, &set.name)),
+        }
+    }
+
+    fn finish(mut self, ebs_volumes: usize) -> Inventory {
+        for (set, claims) in std::mem::take(&mut self.left_behind) {
+            self.findings.push(Finding::ScaledDown { set: set.clone(), claims });
+        }
+        let mut groups = BTreeMap::new();
+        for (key, draft) in std::mem::take(&mut self.draft) {
+            if draft.claims.is_empty() {
+                continue;
+            }
+            let group = self.group(&key, &draft);
+            if group.wishes.skip == Some(true) {
+                self.findings.push(Finding::Skipped { group: key.clone() });
+            }
+            groups.insert(key, group);
+        }
+        self.findings.sort();
+        self.findings.dedup();
+        Inventory { groups, ebs_volumes, outside_selector: self.outside, findings: self.findings }
+    }
+
+    fn group(&mut self, key: &GroupKey, draft: &Draft<'a>) -> Group {
+        let workload = match (draft.owners.len(), draft.owners.first()) {
+            (1, Some(Some(set))) => Workload::StatefulSet((*set).to_owned()),
+            _ if key.group == GroupId::for_namespace_volumes(&key.namespace) => Workload::OtherVolumes,
+            _ => Workload::Labelled,
+        };
+        let claims = draft.claims.iter().map(|(name, (ebs, used))| {
+            let held = Held { volume: ebs.volume.to_owned(), ebs_id: ebs.ebs_id.map(str::to_owned), used: *used };
+            ((*name).to_owned(), held)
+        });
+        Group {
+            workload,
+            claims: claims.collect(),
+            pods: draft.pods.iter().map(|(name, pod)| ((*name).to_owned(), member(pod))).collect(),
+            wishes: self.wishes(key, draft),
+        }
+    }
+
+    /// Pods' wishes go before their sets', those before the claims'; within a level the first by name counts.
+    fn wishes(&mut self, key: &GroupKey, draft: &Draft<'a>) -> Wishes {
+        let object = |name: &str| ObjectKey { namespace: key.namespace.clone(), name: name.to_owned() };
+        let facts = self.facts;
+        let pods = draft.pods.iter().map(|(name, pod)| (format!("pod {}", object(name)), &pod.annotations));
+        let sets = draft.owners.iter().flatten().filter_map(|name| facts.sets.get_key_value(&object(name)));
+        let sets = sets.map(|(set, fact)| (format!("statefulset {set}"), &fact.annotations));
+        let claims = draft.claims.keys().filter_map(|name| facts.claims.get_key_value(&object(name)));
+        let claims = claims.map(|(claim, fact)| (format!("claim {claim}"), &fact.annotations));
+        let of_pods = self.level(key, pods);
+        let of_sets = self.level(key, sets);
+        let of_claims = self.level(key, claims);
+        or(or(of_pods, of_sets), of_claims)
+    }
+
+    fn level<'b>(&mut self, key: &GroupKey, objects: impl Iterator<Item = (String, &'b Annotations)>) -> Wishes {
+        let mut first = Wishes::default();
+        for (at, annotations) in objects.filter(|(_, annotations)| !annotations.is_empty()) {
+            let (next, errors) = wishes::read(annotations);
+            self.findings.extend(errors.into_iter().map(|error| Finding::Wish { at: at.clone(), error }));
+            for annotation in differing(&first, &next) {
+                self.findings.push(Finding::WishesDiffer { group: key.clone(), annotation, at: at.clone() });
+            }
+            first = or(first, next);
+        }
+        first
+    }
+}
+
+fn member(pod: &PodFact) -> Member {
+    Member {
+        containers: pod.containers.clone(),
+        own_hooks: pod.own_hooks,
+        labelled: pod.labels.get(LABEL_SNAPSHOT_GROUP).is_some(),
+        named_by_set: pod.labels.get(LABEL_POD_NAME).is_some(),
+    }
+}
+
+fn or(first: Wishes, second: Wishes) -> Wishes {
+    Wishes {
+        skip: first.skip.or(second.skip),
+        ttl_h: first.ttl_h.or(second.ttl_h),
+        storage_location: first.storage_location.or(second.storage_location),
+        at: first.at.or(second.at),
+        priority: first.priority.or(second.priority),
+        times_a_day: first.times_a_day.or(second.times_a_day),
+        hook_container: first.hook_container.or(second.hook_container),
+    }
+}
+
+fn differing(first: &Wishes, second: &Wishes) -> Vec<&'static str> {
+    fn differ<T: PartialEq>(a: Option<&T>, b: Option<&T>) -> bool {
+        matches!((a, b), (Some(a), Some(b)) if a != b)
+    }
+    let Wishes { skip, ttl_h, storage_location, at, priority, times_a_day, hook_container } = first;
+    let found = [
+        (wishes::SKIP, differ(skip.as_ref(), second.skip.as_ref())),
+        (wishes::TTL, differ(ttl_h.as_ref(), second.ttl_h.as_ref())),
+        (wishes::STORAGE_LOCATION, differ(storage_location.as_ref(), second.storage_location.as_ref())),
+        (wishes::AT, differ(at.as_ref(), second.at.as_ref())),
+        (wishes::PRIORITY, differ(priority.as_ref(), second.priority.as_ref())),
+        (wishes::TIMES_A_DAY, differ(times_a_day.as_ref(), second.times_a_day.as_ref())),
+        (wishes::HOOK_CONTAINER, differ(hook_container.as_ref(), second.hook_container.as_ref())),
+    ];
+    found.into_iter().filter_map(|(annotation, differs)| differs.then_some(annotation)).collect()
+}
