@@ -3,8 +3,10 @@
 //! Input: [`demand::Demand`]s (one a group), the [`live::LivePlan`] (what is set now) and [`settings::PlanSettings`]. Output: a
 //! [`plan::Plan`]. All times are UTC minutes of the day; who knows time zones turns them into such before.
 
+pub mod cron;
 pub mod demand;
 pub mod finding;
+pub mod learning;
 pub mod live;
 pub mod minute;
 pub mod plan;

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::identity::{GroupKey, Namespace};
 
 use super::finding::Finding;
+use super::live::PlannedLoad;
 use super::minute::Minute;
 
 /// When each group is backed up.
@@ -33,6 +34,8 @@ pub struct Slot {
     pub reason: Reason,
     /// Its live minutes, where they were others.
     pub moved_from: Option<BTreeSet<Minute>>,
+    /// What it was chosen for: to be written beside the slot, see [`PlannedLoad`].
+    pub planned: PlannedLoad,
 }
 
 impl Slot {
@@ -70,6 +73,8 @@ pub enum Reason {
     Fixed,
     /// It stays where it was.
     Kept,
+    /// Moved with the clocks: it keeps its local time.
+    ClocksChanged,
     /// New: the least loaded minute that was left to it.
     Placed,
     /// New, with a priority: the earliest (or for a negative one the latest) minute with room.
@@ -124,7 +129,7 @@ pub enum Feasibility {
     Short {
         /// What is missing, at least one.
         shortages: Vec<Shortage>,
-        /// What would help, each alone where one alone can.
+        /// What would help, each alone; each was tried by planning with it. Empty where nothing alone is enough.
         fixes: Vec<Fix>,
     },
 }
@@ -175,6 +180,11 @@ pub enum Fix {
     Budget(u32),
     /// Velero's `--concurrent-backups` of at least this.
     ConcurrentBackups(u32),
+    /// A plan that forgets the live one fits, for the price of so many moves.
+    PlanAnew {
+        /// Groups that would get another slot.
+        moves: u32,
+    },
     /// Fewer or shorter backups in the namespaces that the shortages name: nothing else helps there.
     SplitNamespaces,
 }

@@ -15,6 +15,9 @@ pub const CONCURRENT_BACKUPS_MAX: u32 = 10_000;
 /// The most that a Backup lasts in a plan, s: a day. What takes longer overlaps itself and needs another cure.
 pub const RUN_MAX_S: u32 = 86_400;
 
+/// The furthest that a place's time is from UTC, min: UTC+14 (Kiribati); the other side is nearer.
+const UTC_OFFSET_MAX_MIN: u32 = 14 * 60;
+
 /// How long an unknown group's snapshots are expected to be in flight, s. AWS promises nothing; incremental snapshots of ordinary volumes take minutes.
 pub const IN_FLIGHT_DEFAULT_S: u32 = 300;
 
@@ -45,6 +48,9 @@ pub struct PlanInput {
     pub concurrent_backups: u32,
     /// See [`IN_FLIGHT_DEFAULT_S`]: 1 to [`RUN_MAX_S`].
     pub in_flight_default_s: u32,
+    /// How far local time is ahead of UTC on the day that is planned, min. It is used only to tell that the clocks were
+    /// changed since a slot was planned, so that the slot keeps its local time. 0 for who lives by UTC.
+    pub utc_offset_min: i32,
 }
 
 impl Default for PlanInput {
@@ -56,6 +62,7 @@ impl Default for PlanInput {
             budget: crate::settings::MAX_CONCURRENT_SNAPSHOTS_DEFAULT,
             concurrent_backups: 1,
             in_flight_default_s: IN_FLIGHT_DEFAULT_S,
+            utc_offset_min: 0,
         }
     }
 }
@@ -78,12 +85,24 @@ pub struct PlanSettings {
     budget: u32,
     concurrent_backups: u32,
     in_flight_default_s: u32,
+    utc_offset_min: i32,
 }
 
 impl PlanSettings {
     /// Checks what was set. Each error names field and value.
     pub fn new(input: &PlanInput) -> Result<Self, SettingsError> {
-        let PlanInput { window_start, window_hours, excluded, budget, concurrent_backups, in_flight_default_s } = input;
+        let PlanInput {
+            window_start,
+            window_hours,
+            excluded,
+            budget,
+            concurrent_backups,
+            in_flight_default_s,
+            utc_offset_min,
+        } = input;
+        if utc_offset_min.unsigned_abs() > UTC_OFFSET_MAX_MIN {
+            return Err(SettingsError::UtcOffset { value: *utc_offset_min });
+        }
         range("backup window hours", *window_hours, 1, 24)?;
         range("max concurrent snapshots", *budget, 1, PLAN_BUDGET_MAX)?;
         range("concurrent backups", *concurrent_backups, 1, CONCURRENT_BACKUPS_MAX)?;
@@ -108,6 +127,7 @@ impl PlanSettings {
             budget: *budget,
             concurrent_backups: *concurrent_backups,
             in_flight_default_s: *in_flight_default_s,
+            utc_offset_min: *utc_offset_min,
         })
     }
 
@@ -149,6 +169,44 @@ impl PlanSettings {
     /// What an unknown group's run is expected to last, s.
     pub const fn in_flight_default_s(&self) -> u32 {
         self.in_flight_default_s
+    }
+
+    /// How far local time is ahead of UTC, min.
+    pub const fn utc_offset_min(&self) -> i32 {
+        self.utc_offset_min
+    }
+
+    /// A number for the open minutes in local time: another one says that somebody set the window anew, which justifies
+    /// moving groups. A change of the clocks leaves it as it is.
+    pub fn window_mark(&self) -> u32 {
+        // FNV-1a, 32 bits: it must be the same on every machine and in every version.
+        (0..i64::from(MINUTES_PER_DAY)).fold(0x811c_9dc5_u32, |hash, local| {
+            let open = self.is_open(Minute::wrapping(local - i64::from(self.utc_offset_min)));
+            (hash ^ u32::from(open)).wrapping_mul(0x0100_0193)
+        })
+    }
+
+    /// These settings with another window, budget or number of backups at once: what would the night look like then?
+    #[must_use]
+    pub fn with(&self, fix: super::plan::Fix) -> Self {
+        use super::plan::Fix;
+        let mut other = self.clone();
+        match fix {
+            Fix::WindowHours(hours) => {
+                let closed: Vec<bool> =
+                    (0..self.window_min).map(|n| !self.is_open(self.window_start.plus(n))).collect();
+                other.window_min = (hours * 60).min(MINUTES_PER_DAY.into());
+                other.open.fill(false);
+                for n in 0..other.window_min {
+                    let excluded = closed.get(n as usize).is_some_and(|closed| *closed);
+                    other.open[self.window_start.plus(n).index()] = !excluded;
+                }
+            }
+            Fix::Budget(budget) => other.budget = budget.min(PLAN_BUDGET_MAX),
+            Fix::ConcurrentBackups(count) => other.concurrent_backups = count.min(CONCURRENT_BACKUPS_MAX),
+            Fix::PlanAnew { .. } | Fix::SplitNamespaces => {}
+        }
+        other
     }
 
     /// How long after a Backup has left InProgress the next one can be counted on to begin, s.

@@ -15,6 +15,12 @@ pub enum SettingsError {
         /// The most that does.
         most: u64,
     },
+    /// No place on earth is that far from UTC.
+    #[error("UTC offset is {value} min; it must be -840 to 840")]
+    UtcOffset {
+        /// What was set, min.
+        value: i32,
+    },
     /// The excluded hours leave nothing of the window.
     #[error(
         "excluded hours leave no minute of the backup window of {window_hours} h from {start} UTC; exclude less or widen the window"
