@@ -1,6 +1,7 @@
 //! Test equipment.
 
 pub mod api;
+pub mod aws;
 pub mod bench;
 pub mod binaries;
 pub mod conformance;

@@ -1,0 +1,4 @@
+//! The AWS stand-ins, asked by an outside client: do they answer as the services' references say?
+
+mod client;
+mod s3;
