@@ -89,6 +89,12 @@ impl VolumeId {
         let length = u128::try_from(digits.len()).ok()? << 120;
         u128::from_str_radix(digits, 16).ok().filter(|_| plain).map(|n| Self(n | length))
     }
+
+    /// 64 bits of it: equal ids have equal ones; different ids nearly always differ.
+    #[expect(clippy::cast_possible_truncation, reason = "the low bits are meant")]
+    pub(super) const fn folded(self) -> u64 {
+        (self.0 ^ (self.0 >> 64)) as u64
+    }
 }
 
 #[cfg(test)]

@@ -46,6 +46,15 @@ pub enum Finding {
         /// Minutes of the longest stretch.
         longest_min: u32,
     },
+    /// Its fixed times are so close that a volume has more pending snapshots than EBS allows it. They are honoured all the same.
+    FixedTooClose {
+        /// The group.
+        group: GroupKey,
+        /// Snapshots of one volume that are pending at once.
+        pending: u32,
+        /// What EBS allows.
+        most: u8,
+    },
     /// Fewer runs a day than asked.
     FewerRuns {
         /// The group.

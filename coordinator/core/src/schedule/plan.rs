@@ -129,8 +129,9 @@ pub enum Feasibility {
     Short {
         /// What is missing, at least one.
         shortages: Vec<Shortage>,
-        /// What would help, each alone; each was tried by planning with it. Empty where nothing alone is enough.
-        fixes: Vec<Fix>,
+        /// What would help: each is enough, and was tried by planning with it. Where one needs several changes, all of them
+        /// together. Empty where nothing was found.
+        fixes: Vec<Vec<Fix>>,
     },
 }
 
