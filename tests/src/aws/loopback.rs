@@ -30,8 +30,8 @@ pub(super) type Answer = Result<Response<Full<Bytes>>, Cut>;
 
 /// Who answers.
 pub(super) trait Service: Send + Sync + 'static {
-    /// Answers one request, whose body has arrived.
-    fn answer(&self, request: Request<Bytes>) -> impl Future<Output = Answer> + Send;
+    /// Answers one request, whose body has arrived. It is carried out to its end, whether or not the client still listens.
+    fn answer(self: Arc<Self>, request: Request<Bytes>) -> impl Future<Output = Answer> + Send;
 }
 
 /// A thread with a server on it. The server ends, connections included, when this is dropped.
@@ -109,7 +109,13 @@ async fn serve<S: Service>(service: Arc<S>, stream: TcpStream) {
 async fn collect<S: Service>(service: Arc<S>, request: Request<Incoming>) -> Answer {
     let (parts, body) = request.into_parts();
     match Limited::new(body, BODY_BYTES_MAX).collect().await {
-        Ok(collected) => service.answer(Request::from_parts(parts, collected.to_bytes())).await,
+        Ok(collected) => {
+            let carried_out = tokio::spawn(service.answer(Request::from_parts(parts, collected.to_bytes())));
+            carried_out.await.unwrap_or_else(|error| {
+                tracing::error!(%error, "a stand-in's answer panicked");
+                Err(Cut)
+            })
+        }
         Err(error) if error.downcast_ref::<LengthLimitError>().is_some() => {
             let mut answer =
                 Response::new(Full::from(format!("the stand-in takes {BODY_BYTES_MAX} bytes a request\n")));

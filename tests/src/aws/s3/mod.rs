@@ -115,9 +115,9 @@ impl S3 {
 }
 
 impl Service for Core {
-    async fn answer(&self, request: Request<Bytes>) -> Answer {
+    async fn answer(self: Arc<Self>, request: Request<Bytes>) -> Answer {
         let asked = format!("{} {}", request.method(), request.uri());
-        let answer = answer::answer(self, &request);
+        let answer = answer::answer(&self, &request);
         let status = answer.as_ref().map_or(0, |a| a.status().as_u16());
         lock(&self.records).push(Record { request: asked, status });
         answer
