@@ -9,6 +9,7 @@ pub mod control_plane;
 pub mod coordinator_bed;
 pub mod coordinator_process;
 pub mod demo;
+pub mod isolated;
 pub mod original;
 pub mod pair;
 pub mod velero;

@@ -55,6 +55,8 @@ pub fn kube_apiserver(ports: Ports, keys: &Keys, folder: &Path) -> Vec<OsString>
         // Without its controller no ServiceAccount named default exists, and this plugin would refuse every pod.
         "--disable-admission-plugins=ServiceAccount".to_owned(),
         "--allow-privileged=true".to_owned(),
+        // A kubelet on loopback, where there is one; its certificate is not checked.
+        "--kubelet-preferred-address-types=InternalIP".to_owned(),
         "--profiling=false".to_owned(),
     ]
     .map(OsString::from)

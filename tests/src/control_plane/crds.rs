@@ -4,6 +4,7 @@ use super::wait::{WaitError, until};
 use axum::http::Request;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client};
+use std::path::PathBuf;
 use std::time::Duration;
 
 /// From the first request to the last definition served. Seen: 0.3 s; the bound is for a machine that compiles beside it.
@@ -32,11 +33,20 @@ pub const DEFINITIONS: [(&str, &str); 7] = [
 /// Why the custom kinds are not there.
 #[derive(Debug, thiserror::Error)]
 pub enum CrdError {
+    /// The folder of the definitions cannot be read.
+    #[error("cannot read the definitions in {}", folder.display())]
+    Folder {
+        /// Which one.
+        folder: PathBuf,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
     /// The API server refused a definition.
-    #[error("cannot install tests/crds/{name}.yaml")]
+    #[error("cannot install definition {name}")]
     Install {
         /// The definition's name.
-        name: &'static str,
+        name: String,
         /// What it said.
         #[source]
         source: Box<kube::Error>,
@@ -45,22 +55,61 @@ pub enum CrdError {
     #[error("{name} was installed and is not served")]
     Established {
         /// The definition's name.
-        name: &'static str,
+        name: String,
         /// How long was waited.
         #[source]
         source: WaitError,
     },
 }
 
-/// Installs all of [`DEFINITIONS`] and returns when each is Established.
-pub async fn install(client: &Client) -> Result<(), CrdError> {
-    for (name, yaml) in DEFINITIONS {
-        install_one(client, name, yaml).await.map_err(|source| CrdError::Install { name, source: Box::new(source) })?;
+/// Which definitions a control plane gets.
+#[derive(Clone, Debug, Default)]
+pub enum Definitions {
+    /// Ours: [`DEFINITIONS`].
+    #[default]
+    Own,
+    /// Every `*.yaml` of a folder, one definition each, the file named after it: those of a real Velero.
+    Folder(PathBuf),
+}
+
+impl Definitions {
+    /// Names and YAML, in order of their names.
+    fn read(&self) -> Result<Vec<(String, String)>, CrdError> {
+        let folder = match self {
+            Self::Own => return Ok(DEFINITIONS.map(|(name, yaml)| (name.to_owned(), yaml.to_owned())).to_vec()),
+            Self::Folder(folder) => folder,
+        };
+        let failed = |source| CrdError::Folder { folder: folder.clone(), source };
+        let mut found = Vec::new();
+        for entry in std::fs::read_dir(folder).map_err(failed)? {
+            let path = entry.map_err(failed)?.path();
+            if path.extension().is_some_and(|extension| extension == "yaml") {
+                let yaml = std::fs::read_to_string(&path).map_err(failed)?;
+                found.push((name_in(&yaml).unwrap_or_default(), yaml));
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+}
+
+/// `metadata.name` of a definition: the only line of that key which two spaces indent.
+fn name_in(yaml: &str) -> Option<String> {
+    let line = yaml.lines().find_map(|line| line.strip_prefix("  name: "))?;
+    Some(line.trim().to_owned())
+}
+
+/// Installs definitions and returns when each is Established.
+pub async fn install(client: &Client, definitions: &Definitions) -> Result<(), CrdError> {
+    let wanted = definitions.read()?;
+    for (name, yaml) in &wanted {
+        let refused = |source| CrdError::Install { name: name.clone(), source: Box::new(source) };
+        install_one(client, name, yaml).await.map_err(refused)?;
     }
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
-    for (name, _) in DEFINITIONS {
+    for (name, _) in wanted {
         until(ESTABLISHED_TIMEOUT, async || {
-            definitions.get(name).await.is_ok_and(|definition| established(&definition))
+            definitions.get(&name).await.is_ok_and(|definition| established(&definition))
         })
         .await
         .map_err(|source| CrdError::Established { name, source })?;

@@ -11,6 +11,12 @@ const RANDOM: &str = "/dev/urandom";
 /// Name of the user that [`Keys::admin_token`] stands for; its group is `system:masters`, which no rule binds.
 pub const ADMIN_USER: &str = "testbed-admin";
 
+/// File of [`Keys::server_certificate`].
+pub(super) const SERVER_CERTIFICATE: &str = "server.crt";
+
+/// File of [`Keys::server_key`].
+pub(super) const SERVER_KEY: &str = "server.key";
+
 /// Files that the API server reads, all in one folder.
 #[derive(Clone, Debug)]
 pub struct Keys {
@@ -76,8 +82,8 @@ pub fn write(folder: &Path) -> Result<Keys, KeysError> {
     let admin_token = random_token()?;
     Ok(Keys {
         authority: put(folder, "authority.crt", &authority_pem)?,
-        server_certificate: put(folder, "server.crt", &server_pem)?,
-        server_key: put(folder, "server.key", &server_key.serialize_pem())?,
+        server_certificate: put(folder, SERVER_CERTIFICATE, &server_pem)?,
+        server_key: put(folder, SERVER_KEY, &server_key.serialize_pem())?,
         service_account_key: put(folder, "service-account.key", &service_account_key.serialize_pem())?,
         service_account_public_key: put(folder, "service-account.pub", &service_account_key.public_key_pem())?,
         tokens: put(folder, "tokens.csv", &format!("{admin_token},{ADMIN_USER},{ADMIN_USER},\"system:masters\"\n"))?,

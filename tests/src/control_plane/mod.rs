@@ -21,7 +21,7 @@ mod watchdog;
 pub use access::ClientError;
 pub use arguments::TOKEN_ISSUER;
 pub use binaries::{ASSETS_VARIABLE, BinariesError};
-pub use crds::{CrdError, DEFINITIONS};
+pub use crds::{CrdError, DEFINITIONS, Definitions};
 pub use keys::{ADMIN_USER, KeysError};
 pub use processes::ProcessError;
 pub use start::StartError;
@@ -85,6 +85,14 @@ impl ControlPlane {
     /// The admin's, for `KUBECONFIG`; in the token's clear text, readable by this user alone.
     pub fn kubeconfig(&self) -> PathBuf {
         self.kubeconfig.clone()
+    }
+
+    /// The API server's own certificate and key, PEM, for a kubelet beside it: their name is the loopback address. `None` when
+    /// another process started the control plane.
+    pub fn server_keys(&self) -> Option<(PathBuf, PathBuf)> {
+        self.processes.as_ref()?;
+        let folder = self.kubeconfig.parent()?;
+        Some((folder.join(keys::SERVER_CERTIFICATE), folder.join(keys::SERVER_KEY)))
     }
 
     /// Where `kube-apiserver.log` and `etcd.log` are.

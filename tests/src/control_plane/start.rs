@@ -2,7 +2,7 @@
 
 use super::access::{self, ClientError, put_json};
 use super::binaries::{self, BinariesError};
-use super::crds::{self, CrdError};
+use super::crds::{self, CrdError, Definitions};
 use super::folder::{self, Folder};
 use super::keys::{self, KeysError};
 use super::processes::{self, ProcessError};
@@ -58,17 +58,22 @@ pub enum StartError {
 impl ControlPlane {
     /// Finds the programs, starts them, and returns when the custom kinds are served and namespace `velero` exists.
     pub async fn start() -> Result<Self, StartError> {
+        Self::start_with(&Definitions::Own).await
+    }
+
+    /// The same with other custom kinds.
+    pub async fn start_with(definitions: &Definitions) -> Result<Self, StartError> {
         let binaries = binaries::find().await?;
         let mut attempt = 1;
         loop {
-            match Self::start_once(&binaries).await {
+            match Self::start_once(&binaries, definitions).await {
                 Err(StartError::Process(error)) if error.is_port_taken() && attempt < PORT_ATTEMPTS_MAX => attempt += 1,
                 outcome => return outcome,
             }
         }
     }
 
-    async fn start_once(binaries: &binaries::Binaries) -> Result<Self, StartError> {
+    async fn start_once(binaries: &binaries::Binaries, definitions: &Definitions) -> Result<Self, StartError> {
         let Folder { run, logs } = folder::make().map_err(StartError::Folder)?;
         let keys = keys::write(&run)?;
         let ports = processes::free_ports()?;
@@ -86,7 +91,7 @@ impl ControlPlane {
         };
         let client = control_plane.try_client().await?;
         control_plane.ready(&client).await?;
-        crds::install(&client).await?;
+        crds::install(&client, definitions).await?;
         create_namespace(&client, "velero").await.map_err(StartError::Namespace)?;
         Ok(control_plane)
     }

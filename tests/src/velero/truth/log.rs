@@ -16,6 +16,8 @@ pub struct TruthLog(Arc<Inner>);
 #[derive(Debug)]
 struct Inner {
     start: Instant,
+    /// The same moment on the wall clock, for facts that come with its time.
+    start_wall: Timestamp,
     entries: Mutex<Vec<Arc<Entry>>>,
     next_exec: Mutex<u64>,
     length: watch::Sender<usize>,
@@ -37,6 +39,7 @@ impl Default for TruthLog {
     fn default() -> Self {
         let inner = Inner {
             start: Instant::now(),
+            start_wall: Timestamp::now(),
             entries: Mutex::default(),
             next_exec: Mutex::default(),
             length: watch::Sender::new(0),
@@ -53,6 +56,17 @@ impl TruthLog {
         let at = self.now();
         self.push(&mut entries, Entry { at, fact });
         at
+    }
+
+    /// Writes a fact of another process that happened at `wall` by this machine's clock; it goes to its place among those that
+    /// are there. A time before the log's begin counts as its begin.
+    pub fn record_at(&self, wall: Timestamp, fact: Fact) {
+        let since_start = Duration::try_from(wall.duration_since(self.0.start_wall)).unwrap_or_default();
+        let entry = Entry { at: Moment { since_start, wall }, fact };
+        let mut entries = unpoisoned(&self.0.entries);
+        let place = entries.partition_point(|before| before.at.since_start <= since_start);
+        entries.insert(place, Arc::new(entry));
+        self.0.length.send_replace(entries.len());
     }
 
     /// Does something and writes what it was, with the time just before it: for a start whose time must not be late. Nothing
@@ -139,6 +153,21 @@ mod tests {
         log.record(Fact::ServerKilled);
         let error = log.wait_until("pigs fly", Duration::from_millis(1), |_| false).await.unwrap_err().to_string();
         assert!(error.contains("until pigs fly") && error.contains("server killed"), "{error}");
+    }
+
+    #[test]
+    fn what_comes_late_goes_to_its_place() {
+        let log = TruthLog::default();
+        let begin = log.record(Fact::ServerStarted).wall;
+        std::thread::sleep(Duration::from_millis(2));
+        log.record(Fact::ServerKilled);
+        let phase = Fact::Phase { backup: "b".into(), phase: crate::velero::backup::Phase::Failed };
+        log.record_at(begin + Duration::from_millis(1), phase.clone());
+        log.record_at(begin - Duration::from_secs(9), phase);
+        let facts: Vec<_> = log.timeline().entries().iter().map(|e| std::mem::discriminant(&e.fact)).collect();
+        let [first, started, second, killed] = facts[..] else { panic!("{facts:?}") };
+        assert!(first == second && started != killed && first != started);
+        assert!(log.timeline().entries().is_sorted_by_key(|entry| entry.at.since_start));
     }
 
     #[test]
