@@ -12,4 +12,5 @@ pub mod demo;
 pub mod isolated;
 pub mod original;
 pub mod pair;
+pub mod real_velero;
 pub mod velero;

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
@@ -18,11 +19,13 @@ use shared::identity::{GroupId, GroupKey, Namespace};
 use shared::names::{BUDGET_LEASE, FIELD_MANAGER_AGENT, LABEL_SNAPSHOT_GROUP, group_lease};
 use shared::receipt::Receipt;
 
+use super::any_velero::AnyVelero;
 use super::hooks::HookPlan;
 use super::place::Place;
 use super::receipts::{self, ReceiptError};
 use crate::api::ApiServer;
 use crate::coordinator_process::{CoordinatorProcess, coordinator_command};
+use crate::real_velero::{RealSettings, RealVelero};
 use crate::velero::backup::Phase;
 use crate::velero::cluster::{self, Made, Workload};
 use crate::velero::kubelet::TokenSource;
@@ -33,6 +36,12 @@ use crate::velero::{Velero, VeleroSettings};
 /// Whatever a test waits for comes within this, or never: rounds take seconds, two cores may be busy with other tests.
 const PATIENCE: Duration = Duration::from_mins(1);
 
+/// From request to cut, and from there to readiness, with a real Velero: EBS needs about as long.
+const REAL_CUT_DELAY: Duration = Duration::from_millis(200);
+
+/// How often a real Velero looks whether snapshots are ready; its default of 10 s only makes tests longer.
+const REAL_OPERATION_POLL: Duration = Duration::from_secs(1);
+
 /// How a pair is set up.
 #[derive(Clone, Debug)]
 pub struct PairOptions {
@@ -40,8 +49,10 @@ pub struct PairOptions {
     pub name: String,
     /// Flags of `coordinator run` beside those that say where it is.
     pub coordinator: Vec<String>,
-    /// The simulated Velero.
+    /// Velero and the cloud behind it.
     pub velero: VeleroSettings,
+    /// A real Velero, beside that.
+    pub real: RealSettings,
 }
 
 impl PairOptions {
@@ -50,7 +61,17 @@ impl PairOptions {
         let velero = VeleroSettings { csi_poll: Duration::from_millis(300), ..VeleroSettings::quick() };
         // One machine has one clock; what is left is the resolution of the times that are written down.
         let coordinator = ["--max-concurrent-snapshots", &budget.to_string(), "--clock-error", "1ms"];
-        Self { name: name.to_owned(), coordinator: coordinator.map(str::to_owned).to_vec(), velero }
+        let (name, coordinator) = (name.to_owned(), coordinator.map(str::to_owned).to_vec());
+        Self { name, coordinator, velero, real: RealSettings::default() }
+    }
+
+    /// The same for a real Velero, whose polls are its own; the cloud takes its time.
+    pub fn real(name: &str, budget: u32) -> Self {
+        let mut options = Self::new(name, budget);
+        options.velero.cut_delay = REAL_CUT_DELAY;
+        options.velero.ready_delay = REAL_CUT_DELAY;
+        options.velero.item_operation_poll = REAL_OPERATION_POLL;
+        options
     }
 
     /// With these flags of the coordinator too.
@@ -78,7 +99,7 @@ pub struct Pair {
     /// The coordinators that run, the first one first.
     pub coordinators: Vec<CoordinatorProcess>,
     /// Velero.
-    pub velero: Velero,
+    pub velero: AnyVelero,
     place: Place,
     options: PairOptions,
     folder: PathBuf,
@@ -114,10 +135,15 @@ impl Pair {
         let client = place.client().await;
         cluster::prepare(&client).await.context("preparing the cluster")?;
         let folder = new_folder(&options.name)?;
-        let velero = start_velero(&place, &client, &folder, &options.velero).await?;
+        let velero = start_velero(&place, &client, &folder, &options).await?;
         let mut pair = Self { client, coordinators: vec![], velero, place, options, folder };
         pair.start_coordinator("coordinator-a").await?;
         Ok(pair)
+    }
+
+    /// In the machine of its own that [`crate::isolated::run`] gives a test, with a real Velero.
+    pub async fn start_real(options: PairOptions) -> anyhow::Result<Self> {
+        Self::start_on(Place::bed().await?, options).await
     }
 
     /// Starts one more coordinator and waits until it serves.
@@ -155,7 +181,7 @@ impl Pair {
     pub fn server(&self) -> &ApiServer {
         match &self.place {
             Place::Embedded(server) => server,
-            Place::Real { .. } => panic!("only the embedded API server can be asked for that"),
+            Place::Real { .. } | Place::Bed(_) => panic!("only the embedded API server can be asked for that"),
         }
     }
 
@@ -167,14 +193,23 @@ impl Pair {
     /// Puts a workload in whose hooks are the hook-agent, and waits until the coordinator has put its pods into groups: those of a
     /// `StatefulSet` and those with claims.
     pub async fn with(&self, workload: Workload, hooks: &HookPlan) -> anyhow::Result<Made> {
-        let made = cluster::create(&self.client, &hooks.onto(workload)).await.context("putting a workload in")?;
+        let workload = self.dressed(workload, hooks);
+        let made = cluster::create(&self.client, &workload).await.context("putting a workload in")?;
         for pod in &made.pods {
+            if let Place::Bed(bed) = &self.place {
+                bed.mounts.add(&pod.name, &pod.claims);
+            }
             self.place.allow_hooks(&self.client, &pod.name.namespace).await?;
             if !pod.claims.is_empty() {
                 self.labelled(&pod.name).await?;
             }
         }
         Ok(made)
+    }
+
+    /// The workload as [`Pair::with`] puts it in.
+    pub fn dressed(&self, workload: Workload, hooks: &HookPlan) -> Workload {
+        self.place.dressed(workload, hooks)
     }
 
     /// Waits until a pod is in a group, and says in which.
@@ -190,14 +225,9 @@ impl Pair {
     /// Kills Velero and starts it again, with its settings changed: hooks that run go on.
     pub async fn restart_velero(&mut self, change: impl FnOnce(&mut VeleroSettings)) -> anyhow::Result<()> {
         change(&mut self.options.velero);
-        let VeleroSettings { item_block_workers, csi_poll, cut_delay, .. } = self.options.velero.clone();
-        put_deployment(&self.client, self.place.system_namespace(), item_block_workers).await?;
-        let restarted = self.velero.restart(|settings| {
-            settings.item_block_workers = item_block_workers;
-            settings.csi_poll = csi_poll;
-            settings.cut_delay = cut_delay;
-        });
-        Ok(restarted.await?)
+        let wanted = &self.options.velero;
+        put_deployment(&self.client, self.place.system_namespace(), wanted.item_block_workers).await?;
+        self.velero.restart(wanted).await
     }
 
     /// How Velero is set up now.
@@ -324,9 +354,14 @@ async fn start_velero(
     place: &Place,
     client: &Client,
     folder: &Path,
-    settings: &VeleroSettings,
-) -> anyhow::Result<Velero> {
-    let mut settings = settings.clone();
+    options: &PairOptions,
+) -> anyhow::Result<AnyVelero> {
+    let mut settings = options.velero.clone();
+    if let Place::Bed(bed) = place {
+        put_deployment(client, &settings.namespace, settings.item_block_workers).await?;
+        let velero = RealVelero::start(Arc::clone(bed), settings, options.real.clone()).await?;
+        return Ok(AnyVelero::Real(velero));
+    }
     place.system_namespace().clone_into(&mut settings.namespace);
     if matches!(settings.tokens, TokenSource::TokenRequest) {
         settings.tokens = place.tokens();
@@ -335,7 +370,7 @@ async fn start_velero(
     let kubeconfig = place.kubeconfig(folder, FIELD_MANAGER_AGENT)?;
     settings.pass_env.push(("KUBECONFIG".to_owned(), kubeconfig.display().to_string()));
     put_deployment(client, &settings.namespace, settings.item_block_workers).await?;
-    Ok(Velero::start(client.clone(), settings).await?)
+    Ok(AnyVelero::Simulated(Velero::start(client.clone(), settings).await?))
 }
 
 /// The object from which the coordinator reads how many workers Velero has.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use crate::binaries;
+use crate::real_velero::IMAGE_HOOK_AGENT;
 use crate::velero::cluster::{PODINFO_PATH, TOKEN_PATH, Workload};
 use crate::velero::hook_calls::HookPhase;
 
@@ -57,18 +58,26 @@ impl HookPlan {
         self
     }
 
-    /// The workload with these hooks, its token and the paths of what is mounted.
+    /// The workload with these hooks, its token and the paths of what is mounted, for the simulator's kubelet.
     pub fn onto(&self, workload: Workload) -> Workload {
+        self.with_program(workload, &binaries::hook_agent().display().to_string())
+            .env("TOKEN_FILE", &format!("{TOKEN_PATH}/token"))
+            .env("PODINFO_DIR", PODINFO_PATH)
+    }
+
+    /// The workload with these hooks and its token, on a node whose containers have the hook-agent where every image of users has it.
+    pub fn onto_node(&self, workload: Workload, node: &str) -> Workload {
+        self.with_program(workload, IMAGE_HOOK_AGENT).on_node(node)
+    }
+
+    fn with_program(&self, workload: Workload, program: &str) -> Workload {
         let Self { timeout, velero_timeout, on_error, pre_flags } = self;
-        let program = binaries::hook_agent().display().to_string();
         let limit = format!("{}ms", timeout.as_millis());
-        let mut pre = vec![program.as_str(), "pre", "--hook-timeout", &limit];
+        let mut pre = vec![program, "pre", "--hook-timeout", &limit];
         pre.extend(pre_flags.iter().map(String::as_str));
         workload
             .hook(HookPhase::Pre, &pre, on_error, velero_timeout.unwrap_or(*timeout))
-            .hook(HookPhase::Post, &[&program, "post"], "Continue", HOOK_TIMEOUT)
+            .hook(HookPhase::Post, &[program, "post"], "Continue", HOOK_TIMEOUT)
             .token()
-            .env("TOKEN_FILE", &format!("{TOKEN_PATH}/token"))
-            .env("PODINFO_DIR", PODINFO_PATH)
     }
 }

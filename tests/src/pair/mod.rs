@@ -6,12 +6,14 @@
 //! that the stand-in kubelet can map them (see `velero::kubelet`). The kubeconfig says where the API server is; the user is the
 //! pod's own token.
 
+mod any_velero;
 mod bed;
 mod compare;
 mod hooks;
 mod place;
 mod receipts;
 
+pub use any_velero::AnyVelero;
 pub use bed::{Night, Pair, PairOptions, group_of_namespace, group_of_set};
 pub use compare::{Overclaim, compare};
 pub use hooks::HookPlan;

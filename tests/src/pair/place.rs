@@ -9,9 +9,12 @@ use kube::api::{Api, PostParams};
 use kube::{Client, ResourceExt as _};
 use serde_json::json;
 
+use super::hooks::HookPlan;
 use crate::api::{ApiServer, ServerOptions};
 use crate::control_plane::ControlPlane;
+use crate::real_velero::{NODE, RealBed};
 use crate::velero::backup::VELERO_NAMESPACE;
+use crate::velero::cluster::Workload;
 use crate::velero::kubelet::TokenSource;
 
 /// What the hook-agent's help tells users to allow.
@@ -31,12 +34,15 @@ pub enum Place {
         /// Prefix of the namespaces with workloads.
         prefix: String,
     },
+    /// A real kube-apiserver for this pair alone, with what a real Velero needs beside it.
+    Bed(Arc<RealBed>),
 }
 
 impl std::fmt::Debug for Place {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Embedded(server) => write!(f, "embedded at {}", server.url()),
+            Self::Bed(bed) => write!(f, "{} with a real Velero", bed.control_plane.url()),
             Self::Real { control_plane, system, .. } => write!(f, "{} namespace {system}", control_plane.url()),
         }
     }
@@ -55,18 +61,24 @@ impl Place {
         Some(Self::Real { control_plane, prefix: format!("{system}-"), system })
     }
 
+    /// A bed for a real Velero, inside of [`crate::isolated::run`].
+    pub async fn bed() -> anyhow::Result<Self> {
+        Ok(Self::Bed(Arc::new(RealBed::start().await?)))
+    }
+
     /// The administrator's client.
     pub async fn client(&self) -> Client {
         match self {
             Self::Embedded(server) => server.client(),
             Self::Real { control_plane, .. } => control_plane.client().await,
+            Self::Bed(bed) => bed.control_plane.client().await,
         }
     }
 
     /// The namespace of Velero and of the coordinator.
     pub fn system_namespace(&self) -> &str {
         match self {
-            Self::Embedded(_) => VELERO_NAMESPACE,
+            Self::Embedded(_) | Self::Bed(_) => VELERO_NAMESPACE,
             Self::Real { system, .. } => system,
         }
     }
@@ -74,7 +86,7 @@ impl Place {
     /// The namespace that a test calls `name`.
     pub fn namespace(&self, name: &str) -> String {
         match self {
-            Self::Embedded(_) => name.to_owned(),
+            Self::Embedded(_) | Self::Bed(_) => name.to_owned(),
             Self::Real { prefix, .. } => format!("{prefix}{name}"),
         }
     }
@@ -88,6 +100,7 @@ impl Place {
                 Ok(server.write_kubeconfig_for(&dir, user, &server.token_for_user(user)))
             }
             Self::Real { control_plane, .. } => Ok(control_plane.kubeconfig()),
+            Self::Bed(bed) => Ok(bed.control_plane.kubeconfig()),
         }
     }
 
@@ -100,7 +113,15 @@ impl Place {
                     server.token_for_pod(&pod.namespace, &pod.service_account, &pod.name, &pod.uid)
                 })
             }
-            Self::Real { .. } => TokenSource::TokenRequest,
+            Self::Real { .. } | Self::Bed(_) => TokenSource::TokenRequest,
+        }
+    }
+
+    /// The workload with hooks as this place's kubelet runs them.
+    pub fn dressed(&self, workload: Workload, hooks: &HookPlan) -> Workload {
+        match self {
+            Self::Bed(_) => hooks.onto_node(workload, NODE),
+            Self::Embedded(_) | Self::Real { .. } => hooks.onto(workload),
         }
     }
 

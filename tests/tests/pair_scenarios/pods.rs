@@ -24,7 +24,7 @@ async fn shop(name: &str) -> Result<Shop> {
     let mut options = PairOptions::new(name, 5);
     options.velero.csi_poll = Duration::from_secs(1);
     let pair = Pair::start(options).await?;
-    let workload = HookPlan::default().onto(Workload::stateful_set("shop", "db", 3));
+    let workload = pair.dressed(Workload::stateful_set("shop", "db", 3), &HookPlan::default());
     let made = pair.with(Workload::stateful_set("shop", "db", 3), &HookPlan::default()).await?;
     let spec = json!({"includedNamespaces": ["shop"], "orderedResources": {"pods": made.ordered()}});
     Ok(Shop { pair, workload, made, spec })

@@ -2,10 +2,13 @@
 
 use futures::stream::{self, StreamExt, TryStreamExt};
 use jiff::Timestamp;
+use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DeleteParams, Patch, PatchParams, PostParams};
 use kube::core::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use std::time::Duration;
 
 use super::objects::{self, PodPlan};
 use super::workload::{Made, MadePod, Owner, Workload};
@@ -15,6 +18,10 @@ use crate::velero::object_name::ObjectName;
 
 /// Pods made at once: enough to hide the round trips, few enough for two cores.
 const PODS_AT_ONCE: usize = 8;
+
+/// A pod with a kubelet of its own is Ready within this, or never: it takes a fraction of a second, and twenty may start at once on
+/// two busy cores.
+const READY_TIMEOUT: Duration = Duration::from_mins(1);
 
 /// Why the cluster is not as it should be.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +36,25 @@ pub enum ClusterError {
         /// What the API server said.
         #[source]
         source: kube::Error,
+    },
+    /// A pod cannot be watched.
+    #[error("pod {pod} cannot be watched")]
+    Watch {
+        /// The pod.
+        pod: ObjectName,
+        /// What kube says.
+        #[source]
+        source: kube::runtime::wait::Error,
+    },
+    /// The node's kubelet does not start it.
+    #[error("pod {pod} was not Ready within {limit:?}; its kubelet says: {said}")]
+    NotReady {
+        /// The pod.
+        pod: ObjectName,
+        /// How long was waited.
+        limit: Duration,
+        /// Phase and message.
+        said: String,
     },
     /// The workload has fewer pods.
     #[error("workload {workload} has no pod of index {index}: indexes begin with 0")]
@@ -106,7 +132,7 @@ async fn ensure_owner(client: &Client, workload: &Workload) -> Result<Option<Val
 
 /// Deletes a pod at once, without a grace period, as an eviction that was waited out.
 pub async fn delete_pod(client: &Client, pod: &ObjectName) -> Result<(), ClusterError> {
-    let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(client.clone(), &pod.namespace);
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
     let deleted = pods.delete(&pod.name, &DeleteParams::default().grace_period(0)).await;
     deleted.map(|_| ()).map_err(|source| ClusterError::Object { kind: "Pod".into(), name: pod.to_string(), source })
 }
@@ -125,15 +151,39 @@ async fn create_pod(
     }
     let owner = owner.map(objects::owner_reference);
     let pod = ensure(client, objects::pod(workload, &plan, owner.as_ref())).await?;
-    let now = Timestamp::now();
-    let now = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
-    set_status(client, &pod, objects::running_pod_status(plan.index, &now)).await?;
+    if workload.node.is_some() {
+        wait_until_ready(client, &ObjectName::new(&workload.namespace, &plan.name)).await?;
+    } else {
+        let now = Timestamp::now();
+        let now = Timestamp::from_second(now.as_second()).unwrap_or(now).to_string();
+        set_status(client, &pod, objects::running_pod_status(plan.index, &now)).await?;
+    }
     let named = |name: &str| ObjectName::new(&workload.namespace, name);
     Ok(MadePod {
         name: named(&plan.name),
         uid: pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
         claims: plan.claims.iter().map(|(_, claim)| named(claim)).collect(),
     })
+}
+
+/// Waits for a node's kubelet.
+async fn wait_until_ready(client: &Client, pod: &ObjectName) -> Result<(), ClusterError> {
+    let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
+    let waited = tokio::time::timeout(READY_TIMEOUT, await_condition(pods.clone(), &pod.name, is_ready)).await;
+    match waited {
+        Ok(Ok(_)) => Ok(()),
+        Ok(Err(source)) => Err(ClusterError::Watch { pod: pod.clone(), source }),
+        Err(_) => {
+            let status = pods.get(&pod.name).await.ok().and_then(|pod| pod.status).unwrap_or_default();
+            let said = format!("{} {}", status.phase.unwrap_or_default(), status.message.unwrap_or_default());
+            Err(ClusterError::NotReady { pod: pod.clone(), limit: READY_TIMEOUT, said })
+        }
+    }
+}
+
+fn is_ready(pod: Option<&Pod>) -> bool {
+    let conditions = pod.and_then(|pod| pod.status.as_ref()?.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
 }
 
 async fn ensure_namespace(client: &Client, name: &str) -> Result<(), ClusterError> {

@@ -186,13 +186,14 @@ pub(super) fn pod(workload: &Workload, plan: &PodPlan, owner: Option<&Value>) ->
         EnvValue::Field(path) => json!({"name": name, "valueFrom": {"fieldRef": {"fieldPath": path}}}),
     });
     let (env, owners): (Vec<Value>, Vec<&Value>) = (env.collect(), owner.into_iter().collect());
+    let node = workload.node.clone().unwrap_or_else(|| format!("node-{}", plan.index));
     json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": plan.name, "namespace": workload.namespace, "labels": labels,
             "annotations": workload.annotations, "ownerReferences": owners},
         "spec": {
-            "nodeName": format!("node-{}", plan.index), "serviceAccountName": workload.service_account,
-            "automountServiceAccountToken": false, "hostname": plan.name, "volumes": volumes,
+            "nodeName": node, "serviceAccountName": workload.service_account,
+            "automountServiceAccountToken": workload.node.is_some() && workload.has_token, "hostname": plan.name, "volumes": volumes,
             "containers": [{"name": CONTAINER, "image": "example.invalid/workload:1", "env": env,
                 "volumeMounts": mounts}],
         }
@@ -208,7 +209,7 @@ fn volumes(workload: &Workload, plan: &PodPlan) -> (Vec<Value>, Vec<Value>) {
         volumes.push(json!({"name": volume, "persistentVolumeClaim": {"claimName": claim}}));
         mounts.push(json!({"name": volume, "mountPath": format!("/{volume}")}));
     }
-    if workload.has_token {
+    if workload.has_token && workload.node.is_none() {
         volumes.push(json!({"name": "kube-api-access", "projected": {"sources": [
             {"serviceAccountToken": {"path": "token", "expirationSeconds": 3607}},
             {"downwardAPI": {"items": [file("namespace", "metadata.namespace")]}}]}}));

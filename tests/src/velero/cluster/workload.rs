@@ -33,6 +33,7 @@ pub struct Workload {
     pub(super) env: Vec<(String, EnvValue)>,
     pub(super) service_account: String,
     pub(super) has_token: bool,
+    pub(super) node: Option<String>,
 }
 
 /// Value of a container's variable.
@@ -103,6 +104,7 @@ impl Workload {
             env: vec![],
             service_account: "default".into(),
             has_token: false,
+            node: None,
         }
     }
 
@@ -180,6 +182,14 @@ impl Workload {
     #[must_use]
     pub fn token(mut self) -> Self {
         self.has_token = true;
+        self
+    }
+
+    /// On a node whose kubelet starts pods and says how they are: nobody plays its part, and each pod has its token as on every
+    /// cluster.
+    #[must_use]
+    pub fn on_node(mut self, node: &str) -> Self {
+        self.node = Some(node.into());
         self
     }
 

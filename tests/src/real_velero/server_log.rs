@@ -1,0 +1,93 @@
+//! What does a line of Velero's own log say that the truth needs? (`pkg/backup/backup.go`, `internal/hook`, `pkg/podexec`)
+//!
+//! Lines of a Backup go to the server's output as well as into the bucket. Lines about hooks name the Backup and the phase, but no
+//! pod.
+
+use serde_json::Value;
+
+use crate::velero::hook_calls::HookPhase;
+use crate::velero::object_name::ObjectName;
+use crate::velero::truth::LogLevel;
+
+/// One statement about a Backup.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Said {
+    /// A pod goes into the block that is being made.
+    PodTaken(ObjectName),
+    /// The block that was being made goes to a worker.
+    BlockHanded,
+    /// A hook is about to be started.
+    HookAnnounced { phase: HookPhase, container: String, command: Vec<String> },
+    /// Velero went on after a hook that failed, with this error.
+    HookFailed { phase: HookPhase, error: String },
+    /// Something to be kept.
+    Logged { level: LogLevel, message: String },
+}
+
+/// Reads a line: the Backup, and what is said of it.
+pub(super) fn read(line: &str) -> Option<(String, Vec<Said>)> {
+    let line: Value = serde_json::from_str(line).ok()?;
+    let (_, backup) = text(&line, "backup").split_once('/')?;
+    let mut said = Vec::new();
+    let message = text(&line, "msg");
+    if message == "Processing item" && text(&line, "resource") == "pods" {
+        said.push(Said::PodTaken(ObjectName::new(text(&line, "namespace"), text(&line, "name"))));
+    } else if let Some((namespace, name)) = message
+        .strip_prefix("adding pods ")
+        .and_then(|rest| rest.strip_suffix(" to ItemBlock"))
+        .and_then(|pod| pod.split_once('/'))
+    {
+        said.push(Said::PodTaken(ObjectName::new(namespace, name)));
+    } else if message.starts_with("Backing Up Item Block including ") {
+        said.push(Said::BlockHanded);
+    } else if message == "running exec hook" {
+        said.extend(phase(&line).map(|phase| Said::HookAnnounced {
+            phase,
+            container: text(&line, "hookContainer").to_owned(),
+            command: strings(&line["hookCommand"]),
+        }));
+    } else if message == "Error executing hook" {
+        let error = text(&line, "error").to_owned();
+        said.extend(phase(&line).map(|phase| Said::HookFailed { phase, error }));
+    }
+    said.extend(kept(&line, message));
+    Some((backup.to_owned(), said))
+}
+
+/// Warnings, errors, and what hooks wrote.
+fn kept(line: &Value, message: &str) -> Option<Said> {
+    let level = match text(line, "level") {
+        "error" => LogLevel::Error,
+        "warning" => LogLevel::Warning,
+        "info" if message.starts_with("stdout: ") || message.starts_with("stderr: ") => {
+            return Some(Said::Logged { level: LogLevel::Info, message: message.to_owned() });
+        }
+        _ => return None,
+    };
+    // The form in which Velero puts them into a Backup's results.
+    let (error, name, on_error) = (text(line, "error"), text(line, "name"), text(line, "hookOnError"));
+    let mut full = String::new();
+    if !name.is_empty() {
+        full.push_str(&format!("name: /{name} "));
+    }
+    full.push_str(&format!("message: /{message}"));
+    if !error.is_empty() {
+        full.push_str(&format!(" error: /{error}"));
+    }
+    if !on_error.is_empty() {
+        full.push_str(&format!(" (hookOnError={on_error})"));
+    }
+    Some(Said::Logged { level, message: full })
+}
+
+fn phase(line: &Value) -> Option<HookPhase> {
+    [HookPhase::Pre, HookPhase::Post].into_iter().find(|phase| phase.as_str() == text(line, "hookPhase"))
+}
+
+fn text<'a>(line: &'a Value, key: &str) -> &'a str {
+    line[key].as_str().unwrap_or_default()
+}
+
+fn strings(list: &Value) -> Vec<String> {
+    list.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}

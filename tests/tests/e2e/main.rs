@@ -1,0 +1,6 @@
+//! Both programs under a real Velero server: do receipts and states agree with what really happened?
+//!
+//! Each test has a machine of its own (`testbed::isolated`) with a cluster of its own; `make e2e` runs them all.
+
+mod plain;
+mod run;
