@@ -243,7 +243,12 @@ impl Pair {
 
     /// Waits for a Backup's end.
     pub async fn finished(&self, backup: &str) -> anyhow::Result<Night> {
-        let (phase, seen) = self.velero.finished(backup, PATIENCE).await?;
+        self.finished_within(backup, PATIENCE).await
+    }
+
+    /// The same, with a limit.
+    pub async fn finished_within(&self, backup: &str, limit: Duration) -> anyhow::Result<Night> {
+        let (phase, seen) = self.velero.finished(backup, limit).await?;
         Ok(Night { backup: backup.to_owned(), phase, seen })
     }
 

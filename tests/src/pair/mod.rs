@@ -8,6 +8,7 @@
 
 mod any_velero;
 mod bed;
+pub mod check;
 mod compare;
 mod hooks;
 mod place;

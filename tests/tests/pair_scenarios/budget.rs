@@ -10,7 +10,7 @@ use testbed::pair::{HookPlan, Pair, PairOptions, group_of_namespace, group_of_se
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::{Made, Workload};
 
-use crate::check::{exact, held_at_most, honest};
+use testbed::pair::check::{exact, held_at_most, honest};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 

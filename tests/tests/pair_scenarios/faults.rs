@@ -9,7 +9,7 @@ use testbed::pair::{HookPlan, Pair, PairOptions, group_of_set};
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::Workload;
 
-use crate::check::{first_cut, honest};
+use testbed::pair::check::{first_cut, honest};
 
 /// A round with these faults from its begin to its end; all members are released within their deadlines.
 async fn check(name: &str, faults: Vec<Fault>) -> Result<()> {

@@ -11,7 +11,7 @@ use testbed::pair::{HookPlan, Pair, PairOptions, compare, group_of_set};
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::{Made, Workload};
 
-use crate::check::{exact, hooks_begun};
+use testbed::pair::check::{exact, hooks_begun};
 
 /// One of two pods of a group has a command that cannot work.
 async fn check_failing_pre(name: &str, on_error: &'static str) -> Result<()> {

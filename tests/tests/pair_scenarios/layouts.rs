@@ -10,7 +10,7 @@ use testbed::pair::{HookPlan, Pair, PairOptions, group_of_set};
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::Workload;
 
-use crate::check::{exact, honest};
+use testbed::pair::check::{exact, honest};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 

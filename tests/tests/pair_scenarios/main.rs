@@ -1,7 +1,6 @@
 //! Coordinator and hook-agents together: do receipts and states agree with what really happened?
 
 mod budget;
-mod check;
 mod faults;
 mod hooks;
 mod layouts;

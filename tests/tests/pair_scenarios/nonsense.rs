@@ -12,7 +12,7 @@ use shared::verdict::Verdict;
 use testbed::pair::{HookPlan, Pair, PairOptions, compare, group_of_set};
 use testbed::velero::cluster::{Made, Workload};
 
-use crate::check::{exact, first_cut};
+use testbed::pair::check::{exact, first_cut};
 
 /// What is done to the Leases.
 enum Meddling {

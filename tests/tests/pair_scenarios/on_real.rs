@@ -8,7 +8,7 @@ use testbed::velero::backup::Phase;
 use testbed::velero::cluster::{Made, Workload};
 use tokio::sync::{Mutex, MutexGuard};
 
-use crate::check::{exact, first_cut, hooks_begun};
+use testbed::pair::check::{exact, first_cut, hooks_begun};
 
 /// A coordinator watches the whole cluster; these tests share one.
 static ONE_AT_A_TIME: Mutex<()> = Mutex::const_new(());

@@ -9,7 +9,7 @@ use shared::verdict::Verdict;
 use testbed::pair::{HookPlan, Night, Pair, PairOptions, compare, group_of_set};
 use testbed::velero::cluster::{Made, Workload, delete_pod, replace_pod};
 
-use crate::check::{exact, first_cut};
+use testbed::pair::check::{exact, first_cut};
 
 const PATIENCE: Duration = Duration::from_mins(1);
 

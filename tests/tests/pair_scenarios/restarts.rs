@@ -9,7 +9,7 @@ use testbed::pair::{HookPlan, Pair, PairOptions, compare, group_of_set};
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::{Made, Workload};
 
-use crate::check::{exact, first_cut, hooks_begun};
+use testbed::pair::check::{exact, first_cut, hooks_begun};
 
 /// A group of three in one block, whose cuts take their time.
 async fn slow(name: &str) -> Result<(Pair, Made, Value)> {

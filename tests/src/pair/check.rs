@@ -1,17 +1,25 @@
-//! What must hold after every round?
+//! What must hold after every round, whichever Velero it was?
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use anyhow::{Context, Result};
 use shared::identity::GroupKey;
 use shared::receipt::Receipt;
 use shared::verdict::Verdict;
-use testbed::pair::{Night, Pair, compare};
-use testbed::velero::cluster::Made;
-use testbed::velero::hook_calls::HookPhase;
-use testbed::velero::truth::{Fact, StepKind, Timeline};
 
-/// The receipt that a group left on a Backup, which claims no more than is true. Nothing is granted any more.
+use super::{Night, Pair, compare};
+use crate::velero::cluster::Made;
+use crate::velero::hook_calls::HookPhase;
+use crate::velero::truth::{Fact, StepKind, Timeline};
+
+/// Velero comes to a pod within this, or never: a real one needs seconds, two cores may be busy with other tests.
+const PATIENCE: Duration = Duration::from_mins(1);
+
+/// The receipt that a group left on a Backup, which claims no more than is true and names every member.
+///
+/// # Panics
+/// When it names others.
 pub async fn honest(pair: &Pair, night: &Night, made: &Made, group: &GroupKey) -> Result<Receipt> {
     let receipt = pair.receipt(&night.backup, group).await.with_context(|| night.seen.to_string())?;
     compare(receipt.verdict, &night.truth(made)).with_context(|| night.seen.to_string())?;
@@ -20,6 +28,9 @@ pub async fn honest(pair: &Pair, night: &Night, made: &Made, group: &GroupKey) -
 }
 
 /// The same, and it says what is true, and that is `verdict`; it was told once.
+///
+/// # Panics
+/// When it says anything else, or was told twice.
 pub async fn exact(pair: &Pair, night: &Night, made: &Made, group: &GroupKey, verdict: Verdict) -> Result<Receipt> {
     let receipt = honest(pair, night, made, group).await?;
     assert_eq!(receipt.verdict, verdict, "{receipt:?}\n{}", night.seen);
@@ -50,15 +61,13 @@ pub fn held_at_most(seen: &Timeline, workloads: &[&Made]) -> usize {
 
 /// Waits until Velero has begun to cut.
 pub async fn first_cut(pair: &Pair) -> Result<()> {
-    let limit = testbed::velero::bed::BACKUP_LIMIT;
-    pair.velero.truth().wait_until("a volume is cut", limit, |seen| !seen.cuts().is_empty()).await?;
+    pair.velero.truth().wait_until("a volume is cut", PATIENCE, |seen| !seen.cuts().is_empty()).await?;
     Ok(())
 }
 
 /// Waits until so many pre hooks run or have run.
 pub async fn hooks_begun(pair: &Pair, count: usize) -> Result<()> {
-    let limit = testbed::velero::bed::BACKUP_LIMIT;
     let begun = |seen: &Timeline| seen.steps().iter().filter(|step| step.kind == StepKind::Pre).count() >= count;
-    pair.velero.truth().wait_until("pre hooks run", limit, begun).await?;
+    pair.velero.truth().wait_until("pre hooks run", PATIENCE, begun).await?;
     Ok(())
 }
