@@ -60,7 +60,7 @@ fn tell(pair: &Pair, told: &mut Told, paper: &mut Paper<impl Write>) {
 async fn work(pair: &Pair, layout: Layout) -> Result<Vec<Row>, DemoError> {
     let backups = layout.backups();
     for (name, spec) in &backups {
-        pair.velero.submit(name, spec.clone()).await.map_err(|e| DemoError::Backup(name.clone(), e.into()))?;
+        pair.velero.submit(name, spec.clone()).await.map_err(|e| DemoError::Backup(name.clone(), e))?;
     }
     let mut nights: BTreeMap<String, Night> = BTreeMap::new();
     for (name, _) in &backups {

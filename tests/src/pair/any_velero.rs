@@ -15,7 +15,7 @@ pub enum AnyVelero {
     /// In this process.
     Simulated(Velero),
     /// The real server.
-    Real(RealVelero),
+    Real(Box<RealVelero>),
 }
 
 impl AnyVelero {

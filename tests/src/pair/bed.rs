@@ -365,7 +365,7 @@ async fn start_velero(
     if let Place::Bed(bed) = place {
         put_deployment(client, &settings.namespace, settings.item_block_workers).await?;
         let velero = RealVelero::start(Arc::clone(bed), settings, options.real.clone()).await?;
-        return Ok(AnyVelero::Real(velero));
+        return Ok(AnyVelero::Real(Box::new(velero)));
     }
     place.system_namespace().clone_into(&mut settings.namespace);
     if matches!(settings.tokens, TokenSource::TokenRequest) {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use serde_json::Value;
 use shared::identity::GroupKey;
 use shared::receipt::Receipt;
 use shared::verdict::Verdict;
@@ -35,10 +36,18 @@ pub async fn exact(pair: &Pair, night: &Night, made: &Made, group: &GroupKey, ve
     let receipt = honest(pair, night, made, group).await?;
     assert_eq!(receipt.verdict, verdict, "{receipt:?}\n{}", night.seen);
     assert_eq!(night.truth(made).consistency.as_str(), verdict.as_str(), "{}", night.seen);
+    // The annotation may be seen before the line arrives.
+    let is_it = |line: &Value| is_receipt_of(line, night, group);
+    pair.coordinator().line("group_receipt", PATIENCE, is_it).await;
     let told = pair.logged_receipts(group);
-    let of_backup = told.iter().filter(|line| line["backup"] == night.backup.as_str()).count();
-    assert_eq!(of_backup, 1, "{told:?}");
+    assert_eq!(told.iter().filter(|line| is_receipt_of(line, night, group)).count(), 1, "{told:?}");
     Ok(receipt)
+}
+
+fn is_receipt_of(line: &Value, night: &Night, group: &GroupKey) -> bool {
+    line["backup"] == night.backup.as_str()
+        && line["namespace"] == group.namespace.as_str()
+        && line["group_id"] == group.group.as_str()
 }
 
 /// The most volumes that were at once between the return of their pod's pre hook and the start of its post hook.

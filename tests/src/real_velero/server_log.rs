@@ -66,17 +66,14 @@ fn kept(line: &Value, message: &str) -> Option<Said> {
     };
     // The form in which Velero puts them into a Backup's results.
     let (error, name, on_error) = (text(line, "error"), text(line, "name"), text(line, "hookOnError"));
-    let mut full = String::new();
-    if !name.is_empty() {
-        full.push_str(&format!("name: /{name} "));
-    }
-    full.push_str(&format!("message: /{message}"));
-    if !error.is_empty() {
-        full.push_str(&format!(" error: /{error}"));
-    }
-    if !on_error.is_empty() {
-        full.push_str(&format!(" (hookOnError={on_error})"));
-    }
+    let given = |text: &str, form: String| if text.is_empty() { String::new() } else { form };
+    let full = [
+        given(name, format!("name: /{name} ")),
+        format!("message: /{message}"),
+        given(error, format!(" error: /{error}")),
+        given(on_error, format!(" (hookOnError={on_error})")),
+    ]
+    .concat();
     Some(Said::Logged { level, message: full })
 }
 
