@@ -6,13 +6,15 @@ SHELL := /bin/bash
 ARCH := $(shell uname -m)
 MUSL := $(ARCH)-unknown-linux-musl
 GNU := $(ARCH)-unknown-linux-gnu
+# Each test under a real Velero has a cluster of its own: half a gigabyte, and mostly waiting.
+E2E_AT_ONCE ?= 3
 DENY_VERSION := 0.20.2
 # Nothing here may ask a cloud for credentials.
 export AWS_EC2_METADATA_DISABLED := true
 export CARGO_BUILD_JOBS ?= 2
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: coordinator-static images
+.PHONY: coordinator-static images e2e
 .PHONY: help build agent demo test lint deny unit bench control-plane fmt
 
 help: ## This list
@@ -46,7 +48,7 @@ images: agent coordinator-static ## Both images FROM scratch, as OCI archives in
 demo: build ## The product at work, without a cluster: three layouts, three verdicts, in under a minute
 	cargo run --locked --quiet -p testbed --bin demo
 
-test: lint deny agent control-plane unit ## Every check; green on a machine with only Rust and Go
+test: lint deny agent control-plane unit e2e ## Every check; green on a machine with only Rust and Go
 
 lint: ## Formatting and lints
 	cargo fmt --all --check
@@ -64,6 +66,9 @@ control-plane: ## A real kube-apiserver and etcd, built once into a cache outsid
 
 unit: ## All tests
 	cargo test --locked --workspace --no-fail-fast
+
+e2e: agent control-plane ## Both programs under a real Velero server; a quarter of an hour to build it, once, then minutes
+	cargo test --locked -p testbed --test e2e -- --test-threads=$(E2E_AT_ONCE)
 
 bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; three minutes once built
 	cargo bench --locked -p testbed --bench numbers
