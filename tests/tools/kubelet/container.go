@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 
 	corev1 "k8s.io/api/core/v1"
@@ -23,6 +24,47 @@ type container struct {
 	environment []string
 	// credential is nil for root.
 	credential *syscall.Credential
+	// initial containers run to their end, one by one, before the others begin.
+	initial bool
+
+	lock sync.Mutex
+	// state is what the pod's status says of it; last is how it ended before it was started anew.
+	state, last corev1.ContainerState
+	restarts    int32
+}
+
+// become changes what the pod's status says of the container.
+func (c *container) become(state corev1.ContainerState) {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	if c.state.Terminated != nil {
+		c.last = c.state
+	}
+	if state.Running != nil && (c.last.Terminated != nil) {
+		c.restarts++
+	}
+	c.state = state
+}
+
+func (c *container) running() bool {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	return c.state.Running != nil
+}
+
+// status is ready as long as the container runs: probes are not run.
+func (c *container) status() corev1.ContainerStatus {
+	c.lock.Lock()
+	defer c.lock.Unlock()
+	running := c.state.Running != nil
+	ready := running
+	if c.initial {
+		ready = c.state.Terminated != nil && c.state.Terminated.ExitCode == 0
+	}
+	return corev1.ContainerStatus{
+		Name: c.spec.Name, Image: c.spec.Image, ContainerID: "stand-in://" + string(c.pod.UID) + "/" + c.spec.Name,
+		State: c.state, LastTerminationState: c.last, RestartCount: c.restarts, Ready: ready, Started: &running,
+	}
 }
 
 // notStartedError is a command that a container runtime would not start; the text is runc's, as containerd hands it on.

@@ -171,3 +171,13 @@ func expand(text string, values map[string]string) string {
 		}
 	}
 }
+
+// environmentValues is a list of NAME=value as a table.
+func environmentValues(list []string) map[string]string {
+	values := map[string]string{}
+	for _, variable := range list {
+		name, value, _ := strings.Cut(variable, "=")
+		values[name] = value
+	}
+	return values
+}

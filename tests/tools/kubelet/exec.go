@@ -50,7 +50,7 @@ func (k *kubelet) containerFor(name string, uid types.UID, containerName string)
 		return nil, fmt.Errorf("pod %s does not run here", name)
 	}
 	container, found := started.containers[containerName]
-	if !found {
+	if !found || !container.running() {
 		return nil, fmt.Errorf("container not found (%q)", containerName)
 	}
 	return container, nil

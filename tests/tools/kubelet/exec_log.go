@@ -21,6 +21,9 @@ const (
 	execReleased execEvent = "exec-released"
 	// execRefused: nothing was run; error says why.
 	execRefused execEvent = "exec-refused"
+	// containerStart and containerEnd are about a container's own command, with --run-containers.
+	containerStart execEvent = "container-start"
+	containerEnd   execEvent = "container-end"
 )
 
 // execLine is one line of the log, which is the tests' own knowledge of what was run when.

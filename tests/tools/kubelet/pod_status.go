@@ -1,7 +1,9 @@
 package main
 
 import (
+	"bytes"
 	"context"
+	"encoding/json"
 	"log"
 
 	corev1 "k8s.io/api/core/v1"
@@ -9,30 +11,74 @@ import (
 	"k8s.io/apimachinery/pkg/types"
 )
 
-// reportRunning says that every container of the pod runs and is ready.
-func (k *kubelet) reportRunning(ctx context.Context, started *startedPod) error {
-	if started.reported {
-		return nil
-	}
-	pod, now := started.pod, metav1.Now()
-	status := k.commonStatus(pod, corev1.PodRunning)
+// report tells the API server how the pod does, if that has changed.
+func (k *kubelet) report(ctx context.Context, started *startedPod) error {
+	pod := started.pod
+	status := k.commonStatus(pod, corev1.PodPending)
 	status.PodIP, status.PodIPs = podAddress, []corev1.PodIP{{IP: podAddress}}
-	for _, kind := range []corev1.PodConditionType{corev1.PodScheduled, corev1.PodInitialized, corev1.ContainersReady, corev1.PodReady} {
-		status.Conditions = append(status.Conditions, corev1.PodCondition{Type: kind, Status: corev1.ConditionTrue, LastTransitionTime: now})
+	initialized, ready := true, true
+	for _, container := range started.ordered {
+		if container.initial {
+			status.InitContainerStatuses = append(status.InitContainerStatuses, container.status())
+			initialized = initialized && container.status().Ready
+		} else {
+			status.ContainerStatuses = append(status.ContainerStatuses, container.status())
+			ready = ready && container.status().Ready
+		}
 	}
-	yes := true
-	for _, spec := range pod.Spec.Containers {
-		status.ContainerStatuses = append(status.ContainerStatuses, corev1.ContainerStatus{
-			Name: spec.Name, Image: spec.Image, Ready: true, Started: &yes,
-			ContainerID: "stand-in://" + string(pod.UID) + "/" + spec.Name,
-			State:       corev1.ContainerState{Running: &corev1.ContainerStateRunning{StartedAt: now}},
-		})
+	status.Phase = phaseOf(pod.Spec.RestartPolicy, status.InitContainerStatuses, status.ContainerStatuses)
+	for _, condition := range []struct {
+		kind corev1.PodConditionType
+		met  bool
+	}{{corev1.PodScheduled, true}, {corev1.PodInitialized, initialized}, {corev1.ContainersReady, ready}, {corev1.PodReady, ready}} {
+		met := corev1.ConditionFalse
+		if condition.met {
+			met = corev1.ConditionTrue
+		}
+		status.Conditions = append(status.Conditions, corev1.PodCondition{Type: condition.kind, Status: met})
+	}
+	now, err := json.Marshal(status)
+	if err != nil || bytes.Equal(now, started.told) {
+		return err
+	}
+	for i := range status.Conditions {
+		status.Conditions[i].LastTransitionTime = metav1.Now()
 	}
 	if err := k.patchStatus(ctx, pod, status); err != nil {
 		return err
 	}
-	started.reported = true
+	started.told = now
 	return nil
+}
+
+// phaseOf follows the lifecycle that Kubernetes documents for pods.
+func phaseOf(policy corev1.RestartPolicy, initial, containers []corev1.ContainerStatus) corev1.PodPhase {
+	for _, status := range initial {
+		if ended := status.State.Terminated; ended != nil && ended.ExitCode != 0 && policy == corev1.RestartPolicyNever {
+			return corev1.PodFailed
+		}
+	}
+	begun, ended, failed := 0, 0, 0
+	for _, status := range containers {
+		if status.State.Running != nil || status.State.Terminated != nil || status.LastTerminationState.Terminated != nil {
+			begun++
+		}
+		if end := status.State.Terminated; end != nil && !startsAnew(policy, end.ExitCode) {
+			ended++
+			if end.ExitCode != 0 {
+				failed++
+			}
+		}
+	}
+	switch {
+	case begun < len(containers):
+		return corev1.PodPending
+	case ended < len(containers):
+		return corev1.PodRunning
+	case failed > 0:
+		return corev1.PodFailed
+	}
+	return corev1.PodSucceeded
 }
 
 // reportWaiting says why the pod does not start.
@@ -65,8 +111,8 @@ func (k *kubelet) reportWaiting(ctx context.Context, pod *corev1.Pod, why error)
 func (k *kubelet) commonStatus(pod *corev1.Pod, phase corev1.PodPhase) corev1.PodStatus {
 	start := pod.Status.StartTime
 	if start == nil {
-		now := metav1.Now()
-		start = &now
+		// A pod starts when it is first seen here; asked again before the API server knows, it says the same.
+		start = &pod.CreationTimestamp
 	}
 	return corev1.PodStatus{
 		Phase: phase, StartTime: start, HostIP: k.settings.listenHost, HostIPs: []corev1.HostIP{{IP: k.settings.listenHost}},

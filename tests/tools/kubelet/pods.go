@@ -47,11 +47,17 @@ type kubelet struct {
 
 // startedPod is what this process has made for a pod.
 type startedPod struct {
-	pod        *corev1.Pod
-	folder     string
+	pod    *corev1.Pod
+	folder string
+	// ordered are all containers, those that run first in the order of the spec; containers are the others by name.
+	ordered    []*container
 	containers map[string]*container
-	// reported tells that the API server knows it to run; only syncPod looks at it.
-	reported bool
+	// told is the status that the API server has; only syncPod looks at it.
+	told []byte
+	run  podRun
+
+	lock    sync.Mutex
+	volumes map[string]volume
 }
 
 func newKubelet(settings settings, cluster *cluster, record *execLog) (*kubelet, error) {
@@ -138,15 +144,17 @@ func (k *kubelet) syncPod(ctx context.Context, key string) error {
 		before = nil
 	}
 	switch {
-	case pod == nil || pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+	case pod == nil:
 		return nil
 	case pod.DeletionTimestamp != nil:
 		return k.removePod(ctx, key, pod, before)
+	case pod.Status.Phase == corev1.PodSucceeded || pod.Status.Phase == corev1.PodFailed:
+		return nil
 	case before != nil:
-		if _, err := k.volumesOf(ctx, withDefaultToken(pod), before.folder); err != nil {
+		if err := k.refresh(ctx, pod, before); err != nil {
 			return err
 		}
-		return k.reportRunning(ctx, before)
+		return k.report(ctx, before)
 	}
 	return k.startPod(ctx, key, pod)
 }
@@ -164,57 +172,100 @@ func (k *kubelet) startPod(ctx context.Context, key string, pod *corev1.Pod) err
 	k.lock.Lock()
 	k.started[key] = started
 	k.lock.Unlock()
-	return k.reportRunning(ctx, started)
+	k.begin(key, started)
+	return k.report(ctx, started)
 }
 
 // makePod makes volumes and root file systems. After a failure it may be called again for the same pod.
 func (k *kubelet) makePod(ctx context.Context, pod *corev1.Pod) (*startedPod, error) {
-	if err := refuse(pod); err != nil {
+	if err := k.refuse(pod); err != nil {
 		return nil, err
 	}
 	pod = withDefaultToken(pod)
 	folder := filepath.Join(k.settings.root, pod.Namespace, string(pod.UID))
-	// Mounts of an attempt that failed half-way would lie under the new ones.
-	if err := unmountAll(folder); err != nil {
-		return nil, err
-	}
-	volumes, err := k.volumesOf(ctx, pod, folder)
-	if err != nil {
-		return nil, err
-	}
 	started := &startedPod{pod: pod, folder: folder, containers: map[string]*container{}}
-	objects := namespaceObjects{ctx, k.cluster.client, pod.Namespace}
+	if err := k.refresh(ctx, pod, started); err != nil {
+		return nil, err
+	}
+	for i := range pod.Spec.InitContainers {
+		made := &container{pod: pod, spec: &pod.Spec.InitContainers[i], initial: true}
+		started.ordered = append(started.ordered, made)
+	}
 	for i := range pod.Spec.Containers {
-		spec := &pod.Spec.Containers[i]
-		made := &container{pod: pod, spec: spec, root: filepath.Join(folder, spec.Name)}
-		if made.environment, err = containerEnvironment(pod, spec, k.settings, objects); err != nil {
-			return nil, fmt.Errorf("container %q: %w", spec.Name, err)
+		made := &container{pod: pod, spec: &pod.Spec.Containers[i]}
+		started.ordered = append(started.ordered, made)
+		started.containers[made.spec.Name] = made
+	}
+	for _, made := range started.ordered {
+		made.root = filepath.Join(folder, made.spec.Name)
+		if err := k.makeContainer(ctx, made, started.volumes); err != nil {
+			return nil, fmt.Errorf("container %q: %w", made.spec.Name, err)
 		}
-		if made.credential, err = credentialOf(pod, spec); err != nil {
-			return nil, fmt.Errorf("container %q: %w", spec.Name, err)
-		}
-		if err := k.makeRootFS(pod, spec, made.root, volumes); err != nil {
-			return nil, fmt.Errorf("container %q: %w", spec.Name, err)
-		}
-		started.containers[spec.Name] = made
 	}
 	return started, nil
 }
 
+// refresh makes the pod's volumes, or brings those up to date that follow the API server.
+func (k *kubelet) refresh(ctx context.Context, pod *corev1.Pod, started *startedPod) error {
+	started.lock.Lock()
+	defer started.lock.Unlock()
+	volumes, err := k.volumesOf(ctx, withDefaultToken(pod), started.folder)
+	if err != nil {
+		return err
+	}
+	started.volumes = volumes
+	return nil
+}
+
+// makeContainer makes the environment and the root file system. What is there stays: an earlier run of this program may
+// have left it, and processes that live in it.
+func (k *kubelet) makeContainer(ctx context.Context, made *container, volumes map[string]volume) error {
+	objects := namespaceObjects{ctx, k.cluster.client, made.pod.Namespace}
+	var err error
+	if made.environment, err = containerEnvironment(made.pod, made.spec, k.settings, objects); err != nil {
+		return err
+	}
+	if made.credential, err = credentialOf(made.pod, made.spec); err != nil {
+		return err
+	}
+	if err := unmountAll(made.root); err != nil {
+		return err
+	}
+	return k.makeRootFS(made.pod, made.spec, made.root, volumes)
+}
+
 // refuse names what this program would have to pretend.
-func refuse(pod *corev1.Pod) error {
-	switch {
-	case len(pod.Spec.InitContainers) > 0:
-		return unsupported("init containers")
-	case pod.Spec.HostPID || isTrue(pod.Spec.ShareProcessNamespace):
+func (k *kubelet) refuse(pod *corev1.Pod) error {
+	if pod.Spec.HostPID || isTrue(pod.Spec.ShareProcessNamespace) {
 		return unsupported("shared process namespaces")
+	}
+	if len(pod.Spec.InitContainers) > 0 && !k.settings.runContainers {
+		return unsupported("init containers without --run-containers")
+	}
+	for _, container := range pod.Spec.InitContainers {
+		if container.RestartPolicy != nil {
+			return unsupported("init container %q with a restartPolicy", container.Name)
+		}
+		if len(container.Command) == 0 {
+			return unsupported("init container %q without a command: an image's own is not known", container.Name)
+		}
+	}
+	for _, container := range pod.Spec.Containers {
+		if k.settings.runContainers && container.Lifecycle != nil {
+			return unsupported("lifecycle hooks of container %q", container.Name)
+		}
 	}
 	return nil
 }
 
-// removePod ends the pod at once and tells the API server that it is gone.
+// removePod ends the pod and tells the API server that it is gone. Without commands of its own a pod ends at once; else
+// its containers have their grace period, and this is called again at its end.
 func (k *kubelet) removePod(ctx context.Context, key string, pod *corev1.Pod, started *startedPod) error {
 	if started != nil {
+		grace := time.Duration(ptr.Deref(pod.DeletionGracePeriodSeconds, 0)) * time.Second
+		if !started.run.stop(grace, func() { k.queue.Add(key) }) {
+			return nil
+		}
 		if err := k.end(key, started); err != nil {
 			return err
 		}
@@ -234,11 +285,13 @@ func (k *kubelet) end(key string, started *startedPod) error {
 	k.lock.Lock()
 	delete(k.started, key)
 	k.lock.Unlock()
-	for _, container := range started.containers {
+	started.run.cancel()
+	for _, container := range started.ordered {
 		if err := container.killAll(); err != nil {
 			return err
 		}
 	}
+	started.run.wait()
 	if err := unmountAll(started.folder); err != nil {
 		return err
 	}

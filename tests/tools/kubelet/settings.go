@@ -64,6 +64,7 @@ func parseSettings(arguments []string) (settings, error) {
 	flags.StringVar(&s.apiServerHost, "api-server-host", "", "KUBERNETES_SERVICE_HOST in containers (default: none)")
 	flags.StringVar(&s.apiServerPort, "api-server-port", "", "KUBERNETES_SERVICE_PORT in containers")
 	flags.BoolVar(&s.hostTools, "host-tools", false, "show the host's /usr, /bin, /sbin, /lib* and kubectl in containers, read-only")
+	flags.BoolVar(&s.runContainers, "run-containers", false, "run the containers' commands, init containers first (default: containers are taken to run)")
 	flags.BoolVar(&s.schedule, "schedule", false, "bind pods that have no node to this one")
 	if err := flags.Parse(arguments); err != nil {
 		return s, err

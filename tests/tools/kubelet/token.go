@@ -51,9 +51,8 @@ func (c *contents) token(source *corev1.ServiceAccountTokenProjection) ([]byte, 
 
 // claims are the parts of a token that tell whether to keep it.
 type claims struct {
-	Audiences  []string `json:"aud"`
-	Issued     int64    `json:"iat"`
-	Expires    int64    `json:"exp"`
+	Issued     int64 `json:"iat"`
+	Expires    int64 `json:"exp"`
 	Kubernetes struct {
 		Pod struct {
 			UID string `json:"uid"`
