@@ -182,7 +182,7 @@ func (k *kubelet) makePod(ctx context.Context, pod *corev1.Pod) (*startedPod, er
 		return nil, err
 	}
 	pod = withDefaultToken(pod)
-	folder := filepath.Join(k.settings.root, pod.Namespace, string(pod.UID))
+	folder := k.folderOf(pod)
 	started := &startedPod{pod: pod, folder: folder, containers: map[string]*container{}}
 	if err := k.refresh(ctx, pod, started); err != nil {
 		return nil, err
@@ -269,6 +269,9 @@ func (k *kubelet) removePod(ctx context.Context, key string, pod *corev1.Pod, st
 		if err := k.end(key, started); err != nil {
 			return err
 		}
+	} else if err := clearFolder(k.folderOf(pod)); err != nil {
+		// It was not started here, or by an earlier run of this program.
+		return err
 	}
 	err := k.cluster.client.CoreV1().Pods(pod.Namespace).Delete(ctx, pod.Name, metav1.DeleteOptions{
 		GracePeriodSeconds: ptr.To(int64(0)), Preconditions: metav1.NewUIDPreconditions(string(pod.UID)),
@@ -286,16 +289,20 @@ func (k *kubelet) end(key string, started *startedPod) error {
 	delete(k.started, key)
 	k.lock.Unlock()
 	started.run.cancel()
-	for _, container := range started.ordered {
-		if err := container.killAll(); err != nil {
-			return err
-		}
-	}
-	started.run.wait()
-	if err := unmountAll(started.folder); err != nil {
+	if err := killUnder(started.folder); err != nil {
 		return err
 	}
-	return removeTree(started.folder)
+	started.run.wait()
+	return clearFolder(started.folder)
+}
+
+// clearFolder ends all that runs below a pod's folder and removes it.
+func clearFolder(folder string) error {
+	return errors.Join(killUnder(folder), unmountAll(folder), removeTree(folder))
+}
+
+func (k *kubelet) folderOf(pod *corev1.Pod) string {
+	return filepath.Join(k.settings.root, pod.Namespace, string(pod.UID))
 }
 
 func (k *kubelet) find(key string) *startedPod {

@@ -18,16 +18,20 @@ const (
 )
 
 // killAll ends every process of the container, however it was started and whatever session it is in: a container's
-// end spares nobody. There is no cgroup; its root file system gives a process away.
-func (c *container) killAll() error {
+// end spares nobody.
+func (c *container) killAll() error { return killUnder(c.root) }
+
+// killUnder ends every process whose root file system is this folder or below it. There are no cgroups; the root file
+// system gives a process away, also one that an earlier run of this program has started.
+func killUnder(folder string) error {
 	deadline := time.Now().Add(killTimeout)
 	for {
-		running, err := c.processes()
+		running, err := processesUnder(folder)
 		if err != nil || len(running) == 0 {
 			return err
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("processes %v of container %s do not end", running, c.spec.Name)
+			return fmt.Errorf("processes %v in %s do not end", running, folder)
 		}
 		for _, pid := range running {
 			if err := unix.Kill(pid, unix.SIGKILL); err != nil && !errors.Is(err, unix.ESRCH) {
@@ -38,8 +42,8 @@ func (c *container) killAll() error {
 	}
 }
 
-// processes lists who has the container's root; those that have ended and were not waited for have none.
-func (c *container) processes() ([]int, error) {
+// processesUnder lists them; those that have ended and were not waited for have no root any more.
+func processesUnder(folder string) ([]int, error) {
 	entries, err := os.ReadDir("/proc")
 	if err != nil {
 		return nil, err
@@ -54,7 +58,7 @@ func (c *container) processes() ([]int, error) {
 		if err != nil {
 			continue
 		}
-		if root == c.root || strings.HasPrefix(root, c.root+"/") {
+		if root == folder || strings.HasPrefix(root, folder+"/") {
 			found = append(found, pid)
 		}
 	}

@@ -67,7 +67,7 @@ func (r *podRun) cancel() {
 
 func (r *podRun) wait() { r.containers.Wait() }
 
-// begin starts the containers. They outlive this program as far as their commands do.
+// begin starts the containers. Their commands outlive this program; the next run of it starts them anew.
 func (k *kubelet) begin(key string, started *startedPod) {
 	if !k.settings.runContainers {
 		for _, container := range started.ordered {
@@ -170,6 +170,10 @@ func (k *kubelet) runCommand(ctx context.Context, c *container, argv []string, r
 		return startErrorCode, err
 	}
 	defer output.Close()
+	// An earlier run of this program may have left some.
+	if err := c.killAll(); err != nil {
+		return startErrorCode, err
+	}
 	command, err := c.startWithInput(argv, nil, output, output)
 	if err != nil {
 		line.What, line.Error = containerEnd, err.Error()
