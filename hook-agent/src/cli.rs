@@ -1,5 +1,7 @@
 //! What the user typed: flags and their environment variables, as text. `settings` makes sense of it.
 
+use std::path::PathBuf;
+
 use clap::{Args, Parser, Subcommand};
 
 use crate::help;
@@ -29,10 +31,24 @@ pub struct Cli {
 pub enum Command {
     /// Before the snapshot: registers the pod, waits until its group is released, quiesces, returns
     #[command(long_about = help::PRE, after_long_help = help::after())]
-    Pre(PreArgs),
+    Pre(Box<PreArgs>),
     /// After the snapshot: lets go and marks the registration as done
     #[command(long_about = help::POST, after_long_help = help::after())]
-    Post(PostArgs),
+    Post(Box<PostArgs>),
+    /// Started by pre: holds what was quiesced
+    #[command(hide = true)]
+    Keep(PlaceArgs),
+    /// Started by a keeper: lets go when that is killed
+    #[command(hide = true)]
+    Guard(PlaceArgs),
+}
+
+/// Flags of the processes that outlive a hook.
+#[derive(Clone, Debug, Args)]
+pub struct PlaceArgs {
+    /// The keeper's private folder
+    #[arg(long, value_name = "DIR")]
+    pub dir: PathBuf,
 }
 
 /// Flags of `pre`.
@@ -59,7 +75,31 @@ pub struct PreArgs {
     pub hold: Option<String>,
 
     #[command(flatten)]
+    pub quiesce: QuiesceArgs,
+
+    #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// Flags about holding still.
+#[derive(Clone, Debug, Default, Args)]
+#[command(next_help_heading = "Hold still")]
+pub struct QuiesceArgs {
+    /// What to hold still, as a list of steps in YAML or JSON (below); `none`, or nothing: the group's order and timing alone
+    #[arg(long, env = "QUIESCE", value_name = "STEPS")]
+    pub quiesce: Option<String>,
+
+    /// How long the pod is held still at most, whatever happens; must not be above --hold [default: 1m]
+    #[arg(long, env = "QUIESCE_MAX", value_name = "DURATION")]
+    pub quiesce_max: Option<String>,
+
+    /// When it cannot be held still: `go` lets the snapshot happen, crash-consistent; `fail` exits with code 16 [default: go]
+    #[arg(long, env = "ON_QUIESCE_FAILURE", value_name = "go|fail")]
+    pub on_quiesce_failure: Option<String>,
+
+    /// `accept`: freeze although a file system stays frozen on the node when its container is killed while frozen
+    #[arg(long, env = "FSFREEZE_WITHOUT_RESIDENT", value_name = "accept")]
+    pub fsfreeze_without_resident: Option<String>,
 }
 
 /// Flags of `post`.
@@ -75,6 +115,14 @@ pub struct CommonArgs {
     /// When nobody answers: `go` goes on and says so, `fail` exits with code 11 or 12 [default: go]
     #[arg(long, env = "ON_UNREACHABLE", value_name = "go|fail")]
     pub on_unreachable: Option<String>,
+
+    /// A folder for what outlives the hook; not on what is frozen [default: the first usable of /dev/shm, /run, /tmp]
+    #[arg(long, env = "STATE_DIR", value_name = "DIR", help_heading = "Hold still")]
+    pub state_dir: Option<String>,
+
+    /// Where the process that holds cries for help [default: /proc/1/fd/2, the container's log]
+    #[arg(long, env = "ALARM_FILE", value_name = "FILE", help_heading = "Hold still")]
+    pub alarm_file: Option<String>,
 
     /// The pod's name [default: from the podinfo folder, else from the token]
     #[arg(long, env = "POD_NAME", value_name = "NAME", help_heading = "Who am I")]

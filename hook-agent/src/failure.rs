@@ -7,6 +7,7 @@ use crate::decide::Unreleased;
 use crate::group::GroupFailure;
 use crate::identity::IdentityFailure;
 use crate::lines;
+use crate::quiesce::choose::ChooseError;
 use crate::settings::SettingError;
 
 /// Any error, for where the cause has many types.
@@ -39,6 +40,15 @@ pub enum Failure {
     /// Somebody else ended the attempt.
     #[error("this attempt was ended while it waited: {0}")]
     Ended(String),
+    /// The plan for holding still cannot be used.
+    #[error(transparent)]
+    Plan(#[from] ChooseError),
+    /// The pod could not be held still, and the policy is to fail.
+    #[error("could not hold still: {0}")]
+    Quiesce(String),
+    /// Something is still held after the cut.
+    #[error("COULD NOT LET GO: {0}")]
+    StillHeld(String),
     /// A signal came.
     #[error("{signal} came: {done}")]
     Withdrawn {
@@ -62,7 +72,9 @@ impl Failure {
     /// The exit code that Velero shows.
     pub fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Setting(_) | Self::Kubeconfig(_) => ExitCode::Usage,
+            Self::Setting(_) | Self::Kubeconfig(_) | Self::Plan(_) => ExitCode::Usage,
+            Self::Quiesce(_) => ExitCode::Quiesce,
+            Self::StillHeld(_) => ExitCode::LetGo,
             Self::Identity(_) => ExitCode::Identity,
             Self::Group(_) => ExitCode::Group,
             Self::Unreleased { why: Unreleased::Deadline, .. } => ExitCode::Deadline,

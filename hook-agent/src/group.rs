@@ -1,6 +1,6 @@
 //! Which snapshot group the pod belongs to: from flag or environment, else the labels file, else one GET of the own Pod.
 
-mod labels_file;
+pub mod labels_file;
 
 use std::path::PathBuf;
 
@@ -11,6 +11,7 @@ use crate::call::CallError;
 use crate::clock::Clock;
 use crate::identity::{IdentityFailure, Who};
 use crate::leases::Leases;
+use crate::quiesce::choose::ANNOTATION;
 use crate::retry::{self, GaveUp};
 use crate::settings::Names;
 use crate::small_file::{self, FileError};
@@ -96,7 +97,15 @@ pub fn from_here(names: &Names) -> Result<Known, GroupFailure> {
     Ok(group.map_or(Known::NoGroup, Known::In))
 }
 
-/// The group that the own Pod's label names, if any: one GET, tried again until `end_ms` when the API server does not answer.
+/// What the own Pod says.
+pub struct OfPod {
+    /// The group that its label names, if any.
+    pub group: Option<GroupId>,
+    /// Its annotation about holding still.
+    pub quiesce: Option<String>,
+}
+
+/// What the own Pod says: one GET, tried again until `end_ms` when the API server does not answer.
 pub async fn from_pod(
     leases: &Leases,
     who: &Who,
@@ -104,7 +113,7 @@ pub async fn from_pod(
     names: &Names,
     clock: &Clock,
     end_ms: u64,
-) -> Result<Option<GroupId>, AskFailure> {
+) -> Result<OfPod, AskFailure> {
     let answer = retry::until(clock, end_ms, async |limit| leases.pod(&who.pod, limit).await, |_| ()).await;
     let meta = match answer {
         Ok(meta) => meta,
@@ -121,7 +130,9 @@ pub async fn from_pod(
         return Err(IdentityFailure::OtherPod { known: known.clone(), actual }.into());
     }
     let labels = meta.labels.unwrap_or_default();
-    Ok(group_of(labels.get(LABEL_SNAPSHOT_GROUP).map(String::as_str), "the Pod")?)
+    let group = group_of(labels.get(LABEL_SNAPSHOT_GROUP).map(String::as_str), "the Pod")?;
+    let quiesce = meta.annotations.and_then(|mut annotations| annotations.remove(ANNOTATION));
+    Ok(OfPod { group, quiesce })
 }
 
 /// An empty value is a label that somebody took back without removing it: no group.

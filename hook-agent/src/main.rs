@@ -11,6 +11,7 @@ mod follow;
 mod group;
 mod help;
 mod identity;
+mod keeper;
 mod leases;
 mod lines;
 mod member;

@@ -6,9 +6,10 @@ use k8s_openapi::api::coordination::v1::Lease;
 use shared::admission::{Admission, MemberPhase};
 use shared::deadline::MEMBER_LEASE_S;
 use shared::group_lease::Epoch;
-use shared::identity::{AttemptId, GroupId, IdentityError, LeaseName, Nonce, PodUid};
+use shared::identity::{AttemptId, GroupId, IdentityError, LeaseName, Namespace, Nonce, PodUid};
 use shared::member_lease::MemberLease;
 use shared::names::member_lease;
+use shared::quiesce::QuiesceKinds;
 use shared::time::WallTime;
 
 use crate::call::CallError;
@@ -42,8 +43,10 @@ pub enum Change {
     Beat,
     /// Everything is still.
     Quiesced {
-        /// Since when, by the pod's clock.
-        at: WallTime,
+        /// Since when, by the pod's clock; absent when it could not be held still and goes on all the same.
+        at: Option<WallTime>,
+        /// Why it could not.
+        failure: Option<String>,
         /// How it got past the gate.
         admission: Admission,
         /// The round that admitted it.
@@ -87,12 +90,14 @@ pub struct Registrant {
     pub group: GroupId,
     /// When the agent stops waiting, ms from now.
     pub left_ms: u64,
+    /// In which ways it will hold still.
+    pub quiesce: QuiesceKinds,
 }
 
 impl Member {
     /// A registration that is not written yet. Errs for pod names that are too long for a Lease.
     pub fn new(leases: Leases, of: Registrant, nonce: Nonce) -> Result<Self, IdentityError> {
-        let Registrant { who: Who { namespace, pod }, uid, group, left_ms } = of;
+        let Registrant { who: Who { namespace, pod }, uid, group, left_ms, quiesce } = of;
         let now = Clock::wall();
         Ok(Self {
             leases,
@@ -111,7 +116,7 @@ impl Member {
                 epoch: None,
                 quiesced_at: None,
                 thawed_at: None,
-                quiesce: shared::quiesce::QuiesceKinds::default(),
+                quiesce,
                 let_go: None,
                 failure: None,
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -138,6 +143,11 @@ impl Member {
     /// The attempt.
     pub fn attempt(&self) -> &AttemptId {
         &self.record.attempt
+    }
+
+    /// The namespace.
+    pub fn namespace(&self) -> &Namespace {
+        &self.record.namespace
     }
 
     /// The group.
@@ -223,9 +233,10 @@ impl Member {
         record.renewed_at = now;
         match change {
             Change::Beat => {}
-            Change::Quiesced { at, admission, epoch, hold_s } => {
+            Change::Quiesced { at, failure, admission, epoch, hold_s } => {
                 record.phase = MemberPhase::Quiesced;
-                record.quiesced_at = Some(*at);
+                record.quiesced_at = *at;
+                record.failure.clone_from(failure);
                 record.admission = Some(*admission);
                 record.epoch = *epoch;
                 record.lease_duration_s = *hold_s;

@@ -8,8 +8,9 @@ use shared::admission::MemberPhase;
 use shared::deadline::POST_DEADLINE_MS;
 use shared::exit_code::ExitCode;
 use shared::identity::{GroupId, LeaseName};
-use shared::member_lease::{MemberLease, annotations};
+use shared::member_lease::{FAILURE_CHARS_MAX, MemberLease, annotations};
 use shared::names::{LABEL_SNAPSHOT_GROUP, member_lease};
+use shared::quiesce::LetGo;
 use shared::time::WallTime;
 
 use crate::access;
@@ -20,10 +21,14 @@ use crate::decide::Unreleased;
 use crate::failure::{Cause, Failure, said};
 use crate::group::{self, Known};
 use crate::identity::{IdentityFailure, Sources};
+use crate::keeper::{self, ask::Found};
 use crate::leases::Leases;
 use crate::lines::{Lines, Progress, chain};
 use crate::retry::{self, GaveUp};
 use crate::settings::{Policy, PostSettings};
+
+/// How long letting go may take, ms: what is left of post's time is for the registration.
+const LOCAL_MS: u64 = 12_000;
 
 /// Runs `post` and says how it ended.
 pub async fn run(settings: &PostSettings, clock: Clock) -> ExitCode {
@@ -38,7 +43,26 @@ pub async fn run(settings: &PostSettings, clock: Clock) -> ExitCode {
 }
 
 async fn let_go(settings: &PostSettings, clock: &Clock, lines: &mut Lines) -> Result<(), Failure> {
-    let thawed_at = Clock::wall();
+    let began_at = Clock::wall();
+    // Before anything can be wrong with names or networks.
+    let limit = Duration::from_millis(LOCAL_MS);
+    let found =
+        keeper::ask::let_go(settings.state_dir.as_deref(), "the post hook asked, and no keeper was there", limit).await;
+    let done = end_registration(settings, clock, lines, began_at, &found).await;
+    match found {
+        // Whatever became of the registration, this is worse.
+        Found::StillHeld(why) => Err(Failure::StillHeld(why)),
+        Found::Nothing | Found::LetGo(_) | Found::Earlier(_) => done,
+    }
+}
+
+async fn end_registration(
+    settings: &PostSettings,
+    clock: &Clock,
+    lines: &mut Lines,
+    began_at: WallTime,
+    found: &Found,
+) -> Result<(), Failure> {
     let mut sources = Sources::new(&settings.names, settings.access.token_file.clone());
     let who = sources.who();
     if let Ok(who) = &who {
@@ -46,7 +70,7 @@ async fn let_go(settings: &PostSettings, clock: &Clock, lines: &mut Lines) -> Re
     }
     match group::from_here(&settings.names) {
         Ok(Known::NoGroup) => {
-            lines.say(format_args!("no label {LABEL_SNAPSHOT_GROUP}: in no snapshot group, nothing to let go"));
+            lines.say(format_args!("no label {LABEL_SNAPSHOT_GROUP}: in no snapshot group, {}", local(found)));
             return Ok(());
         }
         Ok(Known::In(group)) => *lines = lines.in_group(&group),
@@ -65,7 +89,8 @@ async fn let_go(settings: &PostSettings, clock: &Clock, lines: &mut Lines) -> Re
         Ok(client) => client,
         Err(e) => return unanswered(settings, lines, Unreleased::Unreachable, e.into()),
     };
-    let mut ending = Ending { leases: Leases::new(client, who.namespace), name, thawed_at, tried: false };
+    let leases = Leases::new(client, who.namespace);
+    let mut ending = Ending { leases, name, began_at, evidence: Evidence::of(found, began_at), tried: false };
     let mut progress = Progress::new();
     let ended = retry::until(
         clock,
@@ -80,7 +105,7 @@ async fn let_go(settings: &PostSettings, clock: &Clock, lines: &mut Lines) -> Re
     .await;
     match ended {
         Ok(ended) => {
-            lines.say(ended.line());
+            lines.say(format_args!("{}; {}", ended.line(), local(found)));
             Ok(())
         }
         Err(e @ GaveUp::Refused(_)) => unanswered(settings, lines, Unreleased::Refused, e.into()),
@@ -115,10 +140,10 @@ enum Ended {
 impl Ended {
     fn line(&self) -> String {
         match self {
-            Self::Done { quiesced: true, group } => format!("done{}: let go", of(group.as_ref())),
+            Self::Done { quiesced: true, group } => format!("done{}", of(group.as_ref())),
             Self::Done { quiesced: false, group } => {
                 format!(
-                    "done{}, but pre had not quiesced this pod: its snapshot is crash-consistent at best",
+                    "done{}, but this pod is not proven to have been quiesced: its snapshot counts as crash-consistent",
                     of(group.as_ref())
                 )
             }
@@ -132,11 +157,45 @@ fn of(group: Option<&GroupId>) -> String {
     group.map_or_else(String::new, |group| format!(" in group {group}"))
 }
 
+/// What the registration's end says about the hold.
+struct Evidence {
+    thawed_at: WallTime,
+    let_go: LetGo,
+    failure: Option<String>,
+}
+
+impl Evidence {
+    fn of(found: &Found, began_at: WallTime) -> Self {
+        match found {
+            Found::Nothing => Self { thawed_at: began_at, let_go: LetGo::NothingFound, failure: None },
+            Found::LetGo(outcome) | Found::Earlier(outcome) => Self {
+                thawed_at: outcome.thawed_at,
+                let_go: outcome.let_go,
+                failure: (outcome.let_go != LetGo::Asked).then(|| outcome.words.clone()),
+            },
+            Found::StillHeld(why) => {
+                Self { thawed_at: began_at, let_go: LetGo::Unproven, failure: Some(format!("not let go: {why}")) }
+            }
+        }
+    }
+}
+
+/// What became of what was held here, for people.
+fn local(found: &Found) -> String {
+    match found {
+        Found::Nothing => "no keeper here, so nothing was held to let go".to_owned(),
+        Found::LetGo(outcome) => format!("let go of {}", outcome.words),
+        Found::Earlier(outcome) => format!("HAD BEEN LET GO BEFORE: {}", outcome.words),
+        Found::StillHeld(why) => format!("NOT let go: {why}"),
+    }
+}
+
 /// Ending one registration, over as many tries as it takes.
 struct Ending {
     leases: Leases,
     name: LeaseName,
-    thawed_at: WallTime,
+    began_at: WallTime,
+    evidence: Evidence,
     tried: bool,
 }
 
@@ -165,18 +224,29 @@ impl Ending {
     /// compared here were written by this pod's own clock.
     fn look(&self, lease: &Lease) -> Option<Ended> {
         let member = MemberLease::decode(lease).ok()?;
-        if member.phase == MemberPhase::Done && member.thawed_at == Some(self.thawed_at) {
+        if member.phase == MemberPhase::Done
+            && member.thawed_at == Some(self.evidence.thawed_at)
+            && member.renewed_at == self.began_at
+        {
             return Some(done(lease));
         }
-        (member.registered_at > self.thawed_at).then_some(Ended::LeftToNewer)
+        (member.registered_at > self.began_at).then_some(Ended::LeftToNewer)
     }
 
     fn patch(&self, version: Option<&str>) -> Value {
-        let now = self.thawed_at.to_string();
+        let Evidence { thawed_at, let_go, failure } = &self.evidence;
         let mut patch = json!({
-            "metadata": { "annotations": { annotations::PHASE: MemberPhase::Done.as_str(), annotations::THAWED_AT: now } },
-            "spec": { "renewTime": now },
+            "metadata": { "annotations": {
+                annotations::PHASE: MemberPhase::Done.as_str(),
+                annotations::THAWED_AT: thawed_at.to_string(),
+                annotations::LET_GO: let_go.as_str(),
+            } },
+            "spec": { "renewTime": self.began_at.to_string() },
         });
+        if let Some(failure) = failure {
+            let kept: String = failure.chars().take(FAILURE_CHARS_MAX).collect();
+            patch["metadata"]["annotations"][annotations::FAILURE] = json!(kept);
+        }
         if let Some(version) = version {
             patch["metadata"]["resourceVersion"] = json!(version);
         }
@@ -186,7 +256,10 @@ impl Ending {
 
 fn done(lease: &Lease) -> Ended {
     let member = MemberLease::decode(lease).ok();
-    Ended::Done { quiesced: member.as_ref().is_some_and(|m| m.quiesced_at.is_some()), group: member.map(|m| m.group) }
+    Ended::Done {
+        quiesced: member.as_ref().is_some_and(|m| m.proven_quiesced_at().is_some()),
+        group: member.map(|m| m.group),
+    }
 }
 
 #[cfg(test)]

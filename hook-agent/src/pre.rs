@@ -15,8 +15,9 @@ use crate::failure::{Cause, Failure};
 use crate::follow::{Followed, follow};
 use crate::lines::Lines;
 use crate::member::{Change, Member, TakenOver};
+use crate::quiesce::plan::Plan;
 use crate::retry::call_limit;
-use crate::settings::{Limits, Policy, PreSettings};
+use crate::settings::{AccessFlags, Limits, Policy, PreSettings, QuiesceSettings};
 use crate::signals::Signals;
 use prepare::Prepared;
 
@@ -35,6 +36,12 @@ pub struct Hook {
     pub clock: Clock,
     /// How it talks.
     pub lines: Lines,
+    /// How the pod is held still, once that is known.
+    pub plan: Plan,
+    /// The rest about holding still.
+    pub quiesce: QuiesceSettings,
+    /// How the API server is reached; the keeper must know it too.
+    pub access: AccessFlags,
 }
 
 /// How a wait ended.
@@ -62,7 +69,14 @@ enum Turn {
 
 /// Runs `pre` and says how it ended.
 pub async fn run(settings: &PreSettings, clock: Clock) -> ExitCode {
-    let mut hook = Hook { limits: settings.limits, clock, lines: Lines::of("pre") };
+    let mut hook = Hook {
+        limits: settings.limits,
+        clock,
+        lines: Lines::of("pre"),
+        plan: Plan::default(),
+        quiesce: settings.quiesce.clone(),
+        access: settings.access.clone(),
+    };
     match hold(settings, &mut hook).await {
         Ok(()) => ExitCode::Ok,
         Err(failure) => {
@@ -82,7 +96,13 @@ async fn hold(settings: &PreSettings, hook: &mut Hook) -> Result<(), Failure> {
     };
     let mut member = match prepared {
         Prepared::NoGroup => return Ok(()),
-        Prepared::Cut(why, cause) => return go::unregistered(hook, why, cause),
+        Prepared::Cut(why, cause) => {
+            return tokio::select! {
+                biased;
+                signal = signals.next() => Err(Failure::Withdrawn { signal, done: "nothing was registered" }),
+                gone = go::unregistered(hook, why, cause) => gone,
+            };
+        }
         Prepared::Member(member) => *member,
     };
     say_what_comes(hook);
@@ -130,7 +150,7 @@ async fn attempt(hook: &Hook, member: &mut Member) -> Result<Turn, Failure> {
     };
     loop {
         pass = match pass {
-            Pass::Released(epoch) => match go::released(hook, member, epoch).await {
+            Pass::Released(epoch) => match go::released(hook, member, epoch).await? {
                 None => return Ok(Turn::Through),
                 Some(taken) => Pass::Taken(taken),
             },
@@ -149,7 +169,7 @@ async fn attempt(hook: &Hook, member: &mut Member) -> Result<Turn, Failure> {
                     return Ok(Turn::Through);
                 }
                 Followed::Free(why) => return Ok(Turn::Again(why)),
-                Followed::Deadline => return go::behind_another(hook).map(|()| Turn::Through),
+                Followed::Deadline => return go::behind_another(hook, member).await.map(|()| Turn::Through),
             },
         };
     }

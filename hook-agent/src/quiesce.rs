@@ -1,31 +1,100 @@
-//! What is held still before the cut. In this version nothing: the group's order and timing are the whole service.
+//! What is held still before the cut: what the user's plan says, by a keeper that outlives the hook; with no plan, nothing.
 
-use std::fmt;
+pub mod choose;
+pub mod command;
+pub mod freeze;
+pub mod mounts;
+pub mod plan;
+pub mod session;
 
-/// A way to hold the workload still.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Quiesce {
-    /// Nothing is frozen; the volumes are cut as a crash would leave them, but together.
-    Nothing,
+use std::time::Duration;
+
+use shared::time::WallTime;
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::keeper::ask::{self, Held};
+use crate::keeper::place::Place;
+use crate::keeper::wire::{Hold, ReportTo};
+use crate::lines::chain;
+use crate::quiesce::choose::in_short;
+use crate::quiesce::plan::{Plan, Step};
+use crate::settings::QuiesceSettings;
+
+/// How the pod stands after the attempt to hold it still.
+pub struct Still {
+    /// Since when, by the pod's clock; absent when it could not be held still.
+    pub at: Option<WallTime>,
+    /// Why it could not.
+    pub failure: Option<String>,
+    /// What holds, for people.
+    pub words: String,
+    held: Option<Held>,
 }
 
-impl Quiesce {
-    /// Holds still. With [`Quiesce::Nothing`] there is nothing that could fail.
-    pub fn begin(self) -> Held {
-        match self {
-            Self::Nothing => Held { what: "nothing to freeze" },
+impl Still {
+    fn since_now(words: impl Into<String>) -> Self {
+        Self { at: Some(Clock::wall()), failure: None, words: words.into(), held: None }
+    }
+
+    fn failed(plan: &Plan, why: String) -> Self {
+        Self { at: None, failure: Some(why), words: in_short(plan), held: None }
+    }
+
+    /// The hook is through: the keeper goes on without it. Gives what went wrong with that.
+    pub async fn keep(self) -> Option<String> {
+        let held = self.held?;
+        held.keep().await.err().map(|e| chain(&e))
+    }
+}
+
+/// Holds the pod still by `plan`, within `limit`. Nothing is held afterwards when that fails, or is being let go.
+pub async fn begin(
+    plan: &Plan,
+    settings: &QuiesceSettings,
+    attempt: String,
+    report_to: Option<ReportTo>,
+    limit: Duration,
+) -> Still {
+    if plan.is_empty() {
+        return Still::since_now("nothing to freeze");
+    }
+    if !plan.kinds().hold() {
+        return synced(plan, limit).await;
+    }
+    let place = match Place::make(settings.state_dir.as_deref()) {
+        Ok(place) => place,
+        Err(e) => return Still::failed(plan, chain(&e)),
+    };
+    let wanted = Hold {
+        attempt,
+        steps: plan.steps.clone(),
+        limit_ms: settings.max_ms,
+        freeze_accepted: settings.freeze_accepted,
+        alarm_file: settings.alarm_file.clone(),
+        report_to,
+    };
+    match ask::hold(&place, wanted, limit).await {
+        Ok(held) => {
+            let words = [in_short(plan)].into_iter().chain(held.notes.clone()).collect::<Vec<_>>().join("; ");
+            Still { at: Some(held.at), failure: None, words, held: Some(held) }
+        }
+        Err(e) => Still::failed(plan, chain(&e)),
+    }
+}
+
+/// Writes out what is dirty. Nobody needs to stay for that.
+async fn synced(plan: &Plan, limit: Duration) -> Still {
+    for step in &plan.steps {
+        let Step::Sync(paths) = step else { continue };
+        let (paths, limit) = (paths.clone(), limit.min(Duration::from_millis(step.timeout_ms())));
+        let done = timeout(limit, tokio::task::spawn_blocking(move || freeze::sync(&paths))).await;
+        match done {
+            Ok(Ok(Ok(()))) => {}
+            Ok(Ok(Err(e))) => return Still::failed(plan, format!("{step}: {}", chain(&e))),
+            Ok(Err(e)) => return Still::failed(plan, format!("{step}: {e}")),
+            Err(_) => return Still::failed(plan, format!("{step}: not done within {} ms", limit.as_millis())),
         }
     }
-}
-
-/// What is held still now.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Held {
-    what: &'static str,
-}
-
-impl fmt::Display for Held {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.what)
-    }
+    Still::since_now(in_short(plan))
 }

@@ -1,14 +1,19 @@
 //! What the program needs, checked once: durations with units, policies, names that Kubernetes would accept.
 
+mod still;
+
 use std::fmt::Display;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use serde::{Deserialize, Serialize};
 use shared::deadline::{COORDINATOR_SILENCE_MS, QUIESCED_LEASE_S, VELERO_HOOK_TIMEOUT_DEFAULT_MS, agent_deadline_ms};
 use shared::duration::{format_ms, parse_ms};
 use shared::identity::{GroupId, Namespace, PodName, PodUid, shorten};
 
 use crate::cli::{CommonArgs, PostArgs, PreArgs};
+pub use still::QuiesceSettings;
+use still::state_dir;
 
 /// The shortest wait that makes sense, ms: below it even a free coordinator has no time to answer.
 const DEADLINE_MIN_MS: u64 = 1_000;
@@ -79,7 +84,7 @@ pub struct Names {
 }
 
 /// What flags and environment say about how to reach the API server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct AccessFlags {
     /// A kubeconfig (or several, separated as in PATH) instead of the pod's own access.
     pub kubeconfig: Option<String>,
@@ -96,6 +101,8 @@ pub struct AccessFlags {
 pub struct PreSettings {
     /// How long it waits.
     pub limits: Limits,
+    /// How it holds still.
+    pub quiesce: QuiesceSettings,
     /// Who it is.
     pub names: Names,
     /// Whom it asks.
@@ -107,6 +114,8 @@ pub struct PreSettings {
 pub struct PostSettings {
     /// What happens when nobody answers.
     pub on_unreachable: Policy,
+    /// Where the keeper's private folder is.
+    pub state_dir: Option<PathBuf>,
     /// Who it is.
     pub names: Names,
     /// Whom it asks.
@@ -117,17 +126,20 @@ impl TryFrom<PreArgs> for PreSettings {
     type Error = SettingError;
 
     fn try_from(args: PreArgs) -> Result<Self, SettingError> {
-        let PreArgs { hook_timeout, deadline, coordinator_timeout, on_deadline, hold, common } = args;
+        let PreArgs { hook_timeout, deadline, coordinator_timeout, on_deadline, hold, quiesce, common } = args;
         let hook_timeout_ms = duration("--hook-timeout (HOOK_TIMEOUT)", hook_timeout)?;
+        let deadline = duration(DEADLINE, deadline)?;
         let limits = Limits {
             hook_timeout_ms: hook_timeout_ms.unwrap_or(VELERO_HOOK_TIMEOUT_DEFAULT_MS),
-            deadline_ms: deadline_ms(hook_timeout_ms, duration(DEADLINE, deadline)?)?,
+            deadline_ms: deadline_ms(hook_timeout_ms, deadline)?,
             silence_ms: silence_ms(duration(COORDINATOR_TIMEOUT, coordinator_timeout)?)?,
             hold_s: hold_s(duration(HOLD, hold)?)?,
             on_deadline: policy("--on-deadline (ON_DEADLINE)", on_deadline)?,
             on_unreachable: policy(ON_UNREACHABLE, common.on_unreachable.clone())?,
         };
-        Ok(Self { limits, names: names(&common)?, access: access(&common) })
+        let names = names(&common)?;
+        let quiesce = still::settings(quiesce, &common, &limits, deadline.is_some(), &names.podinfo_dir)?;
+        Ok(Self { limits, quiesce, names, access: access(&common) })
     }
 }
 
@@ -138,6 +150,7 @@ impl TryFrom<PostArgs> for PostSettings {
         let PostArgs { common } = args;
         Ok(Self {
             on_unreachable: policy(ON_UNREACHABLE, common.on_unreachable.clone())?,
+            state_dir: state_dir(&common)?,
             names: names(&common)?,
             access: access(&common),
         })

@@ -9,8 +9,9 @@ use shared::exit_code::ExitCode;
 use crate::cli::{Cli, Command};
 use crate::clock::Clock;
 use crate::failure::Failure;
+use crate::keeper::place::Place;
 use crate::settings::{PostSettings, PreSettings, SettingError};
-use crate::{post, pre};
+use crate::{keeper, post, pre};
 
 /// Runs the whole program.
 pub fn start() -> ExitCode {
@@ -27,14 +28,16 @@ pub fn start() -> ExitCode {
 
 fn run(cli: Cli, clock: Clock) -> ExitCode {
     match cli.command {
-        Command::Pre(args) => match PreSettings::try_from(args) {
+        Command::Pre(args) => match PreSettings::try_from(*args) {
             Ok(settings) => on_runtime(pre::run(&settings, clock)),
             Err(e) => refuse(e),
         },
-        Command::Post(args) => match PostSettings::try_from(args) {
+        Command::Post(args) => match PostSettings::try_from(*args) {
             Ok(settings) => on_runtime(post::run(&settings, clock)),
             Err(e) => refuse(e),
         },
+        Command::Keep(args) => on_runtime(keeper::run::run(Place::at(args.dir))),
+        Command::Guard(args) => on_runtime(keeper::guard::run(Place::at(args.dir))),
     }
 }
 

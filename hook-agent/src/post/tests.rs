@@ -12,7 +12,8 @@ fn ending() -> Ending {
     Ending {
         leases: Leases::new(client, Namespace::new("prod").unwrap()),
         name: member_lease(&PodName::new("db-0").unwrap()).unwrap(),
-        thawed_at: START.plus_ms(60_000),
+        began_at: START.plus_ms(60_000),
+        evidence: Evidence::of(&Found::Nothing, START.plus_ms(60_000)),
         tried: true,
     }
 }
@@ -32,7 +33,7 @@ fn lease(phase: MemberPhase, registered_ms: i64, thawed_ms: Option<i64>) -> Leas
         attempt: AttemptId { pod_uid: PodUid::new("u-1").unwrap(), nonce: Nonce::from_bits(1) },
         phase,
         registered_at: at,
-        renewed_at: at,
+        renewed_at: thawed_ms.map_or(at, |ms| START.plus_ms(ms)),
         lease_duration_s: 30,
         deadline: at,
         admission: None,

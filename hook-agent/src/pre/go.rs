@@ -1,16 +1,18 @@
 //! Going on to the cut: quiesce, report it, say it; or, where the policy says so, fail.
 
+use std::time::Duration;
+
 use shared::admission::Admission;
 use shared::duration::format_ms;
 use shared::group_lease::Epoch;
 
-use crate::clock::Clock;
 use crate::decide::Unreleased;
 use crate::failure::{Cause, Failure, said};
+use crate::keeper::wire::ReportTo;
 use crate::lines::{chain, seconds};
 use crate::member::{Change, Member, TakenOver, Written};
 use crate::pre::Hook;
-use crate::quiesce::Quiesce;
+use crate::quiesce::{self, Still};
 use crate::retry::{self, GaveUp};
 use crate::settings::Policy;
 
@@ -23,21 +25,30 @@ const REPORT_UNRELEASED_MS: u64 = 2_000;
 /// The process ends this long before Velero's timeout at the latest, ms: what it printed must still get through.
 const EXIT_RESERVE_MS: u64 = 300;
 
+/// What is left for the report when holding still took as long as it may, ms: one small write and the word to the keeper.
+const REPORT_RESERVE_MS: u64 = 700;
+
+/// What the steps' own timeouts leave out, ms: starting the keeper, letting go of what was begun when a step fails.
+const KEEPER_MS: u64 = 5_000;
+
 /// Goes on under a round's grant. Gives back who took over in the last moment, if somebody did.
-pub async fn released(hook: &Hook, member: &mut Member, epoch: Epoch) -> Option<TakenOver> {
+pub async fn released(hook: &Hook, member: &mut Member, epoch: Epoch) -> Result<Option<TakenOver>, Failure> {
     let waited = seconds(hook.clock.elapsed_ms());
-    let held = Quiesce::Nothing.begin();
-    let change = quiesced(hook, Admission::Released, Some(epoch));
+    let still = hold_still(hook, Some(member)).await;
+    fail_if_wanted(hook, Some(member), &still).await?;
+    let change = quiesced(hook, &still, Admission::Released, Some(epoch));
     let reported = match report(hook, member, &change, REPORT_RELEASED_MS).await {
         Ok(Written::Stored) => "reported".to_owned(),
-        Ok(Written::TakenOver(taken)) => return Some(taken),
+        // What is held goes with `still`: the keeper lets go when its line ends.
+        Ok(Written::TakenOver(taken)) => return Ok(Some(taken)),
         Err(e) => format!("NOT reported, so the receipt will not count it: {}", chain(&e)),
     };
     let at_most = format_ms(u64::from(hook.limits.hold_s) * 1_000);
+    let how = kept(hook, still).await;
     hook.lines.say(format_args!(
-        "released in round {epoch} after {waited}; quiesced ({held}), {reported}; counts until post runs, {at_most} at most"
+        "released in round {epoch} after {waited}; {how}, {reported}; counts until post runs, {at_most} at most"
     ));
-    None
+    Ok(None)
 }
 
 /// Goes on without a release, or fails, as the policy for `why` says.
@@ -58,8 +69,9 @@ pub async fn unreleased(
         return Err(Failure::Unreleased { why, cause });
     }
     let admission = why.admission();
-    let held = Quiesce::Nothing.begin();
-    let change = quiesced(hook, admission, None);
+    let still = hold_still(hook, Some(member)).await;
+    fail_if_wanted(hook, Some(member), &still).await?;
+    let change = quiesced(hook, &still, admission, None);
     let reported = if why == Unreleased::Refused {
         "not reported".to_owned()
     } else {
@@ -69,21 +81,24 @@ pub async fn unreleased(
             Err(_) => "not reported".to_owned(),
         }
     };
+    let how = kept(hook, still).await;
     hook.lines.say(format_args!(
-        "GOES ON WITHOUT A RELEASE after {waited} ({admission}): {}{because}; quiesced ({held}), {reported}",
+        "GOES ON WITHOUT A RELEASE after {waited} ({admission}): {}{because}; {how}, {reported}",
         said(why)
     ));
     Ok(())
 }
 
 /// There was no way to register at all.
-pub fn unregistered(hook: &Hook, why: Unreleased, cause: Cause) -> Result<(), Failure> {
+pub async fn unregistered(hook: &Hook, why: Unreleased, cause: Cause) -> Result<(), Failure> {
     if why.policy(&hook.limits) == Policy::Fail {
         return Err(Failure::Unreleased { why, cause: Some(cause) });
     }
-    let held = Quiesce::Nothing.begin();
+    let still = hold_still(hook, None).await;
+    fail_if_wanted(hook, None, &still).await?;
+    let how = kept(hook, still).await;
     hook.lines.say(format_args!(
-        "GOES ON WITHOUT A RELEASE ({}): {} ({}); quiesced ({held}), not reported",
+        "GOES ON WITHOUT A RELEASE ({}): {} ({}); {how}, not reported",
         why.admission(),
         said(why),
         chain(cause.as_ref())
@@ -92,22 +107,67 @@ pub fn unregistered(hook: &Hook, why: Unreleased, cause: Cause) -> Result<(), Fa
 }
 
 /// The deadline came while this run followed a later one, which still waits. The Lease is the later run's to write.
-pub fn behind_another(hook: &Hook) -> Result<(), Failure> {
+pub async fn behind_another(hook: &Hook, member: &Member) -> Result<(), Failure> {
     let why = Unreleased::Deadline;
     if why.policy(&hook.limits) == Policy::Fail {
         return Err(Failure::Unreleased { why, cause: None });
     }
-    let held = Quiesce::Nothing.begin();
+    let still = hold_still(hook, Some(member)).await;
+    fail_if_wanted(hook, None, &still).await?;
+    let how = kept(hook, still).await;
     hook.lines.say(format_args!(
-        "GOES ON WITHOUT A RELEASE ({}): {}, while a later run of the hook still waits; quiesced ({held}), not reported",
+        "GOES ON WITHOUT A RELEASE ({}): {}, while a later run of the hook still waits; {how}, not reported",
         why.admission(),
         said(why)
     ));
     Ok(())
 }
 
-fn quiesced(hook: &Hook, admission: Admission, epoch: Option<Epoch>) -> Change {
-    Change::Quiesced { at: Clock::wall(), admission, epoch, hold_s: hook.limits.hold_s }
+/// Holds still by the plan, for no longer than Velero's timeout allows.
+async fn hold_still(hook: &Hook, member: Option<&Member>) -> Still {
+    let latest_ms = hook.limits.hook_timeout_ms.saturating_sub(EXIT_RESERVE_MS + REPORT_RESERVE_MS);
+    let left_ms = latest_ms.saturating_sub(hook.clock.elapsed_ms());
+    let limit = Duration::from_millis(left_ms.min(hook.plan.quiesce_ms_max() + KEEPER_MS));
+    let attempt = member.map_or_else(|| "unregistered".to_owned(), |member| member.attempt().to_string());
+    let report_to = member.map(|member| ReportTo {
+        access: hook.access.clone(),
+        namespace: member.namespace().clone(),
+        lease: member.lease_name().clone(),
+    });
+    quiesce::begin(&hook.plan, &hook.quiesce, attempt, report_to, limit).await
+}
+
+/// Fails when it could not be held still and the user wants that to be a failure.
+async fn fail_if_wanted(hook: &Hook, member: Option<&mut Member>, still: &Still) -> Result<(), Failure> {
+    let Some(why) = still.failure.as_ref().filter(|_| hook.quiesce.on_failure == Policy::Fail) else {
+        return Ok(());
+    };
+    if let Some(member) = member.filter(|member| member.is_stored()) {
+        // Without this note the coordinator finds out when the Lease expires: later, but all the same.
+        let _ = report(hook, member, &Change::Failed(why.clone()), REPORT_UNRELEASED_MS).await;
+    }
+    Err(Failure::Quiesce(why.clone()))
+}
+
+/// Hands over to the keeper, and says how the pod stands.
+async fn kept(hook: &Hook, still: Still) -> String {
+    if let Some(why) = &still.failure {
+        return format!("NOT HELD STILL, its snapshot is crash-consistent ({why})");
+    }
+    let words = still.words.clone();
+    let at_most = if hook.plan.kinds().hold() {
+        format!(", let go after {} at most", format_ms(hook.quiesce.max_ms))
+    } else {
+        String::new()
+    };
+    match still.keep().await {
+        None => format!("quiesced ({words}{at_most})"),
+        Some(why) => format!("QUIESCED AND LOST AGAIN ({words}): {why}"),
+    }
+}
+
+fn quiesced(hook: &Hook, still: &Still, admission: Admission, epoch: Option<Epoch>) -> Change {
+    Change::Quiesced { at: still.at, failure: still.failure.clone(), admission, epoch, hold_s: hook.limits.hold_s }
 }
 
 /// Writes a change, for `within_ms` at most and never so long that Velero's timeout would come first.

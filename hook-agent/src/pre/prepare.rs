@@ -1,19 +1,28 @@
-//! What must be known before anything is registered: the pod, its group, a way to the API server.
+//! What must be known before anything is registered: the pod, its group, how it is held still, a way to the API server.
 
-use shared::identity::{GroupId, PodUid};
+use std::time::Duration;
+
+use shared::identity::PodUid;
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use crate::access;
 use crate::client::Client;
 use crate::decide::Unreleased;
 use crate::failure::{Cause, Failure};
-use crate::group::{self, AskFailure, Known};
+use crate::group::{self, AskFailure, Known, OfPod};
 use crate::identity::{Sources, Who};
+use crate::keeper::ask::{Found, let_go};
+use crate::keeper::outcome::Outcome;
+use crate::keeper::place::Place;
 use crate::leases::Leases;
 use crate::member::{Member, Registrant};
 use crate::pre::{Hook, nonce};
+use crate::quiesce::choose::{annotation_in, choose};
 use crate::retry::GaveUp;
 use crate::settings::PreSettings;
+
+/// How long letting go of what an earlier attempt left may take, ms: most of it is the user's own programs.
+const SWEEP_MS: u64 = 10_000;
 
 /// What preparing came to.
 pub enum Prepared {
@@ -32,6 +41,7 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
     if let Ok(who) = &who {
         hook.lines = hook.lines.about(who);
     }
+    sweep(hook).await;
     // A pod without a group needs no identity: it is let go before anything can be wrong with that.
     let known = group::from_here(&settings.names)?;
     match &known {
@@ -42,6 +52,8 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
         Known::In(group) => hook.lines = hook.lines.in_group(group),
         Known::Unknown => {}
     }
+    let annotation = annotation_in(&settings.quiesce.annotations_file)?;
+    plan_by(settings, hook, annotation.as_deref(), &settings.quiesce.annotations_file.display().to_string())?;
     let (who, uid) = (who?, sources.uid()?);
     let access = match access::find(&settings.access) {
         Ok(access) => access,
@@ -56,11 +68,14 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
     let group = match known {
         Known::In(group) => group,
         Known::NoGroup | Known::Unknown => match ask(settings, hook, &leases, &who, &uid).await {
-            Ok(Some(group)) => {
+            Ok(OfPod { group: Some(group), quiesce }) => {
                 hook.lines = hook.lines.in_group(&group);
+                if annotation.is_none() {
+                    plan_by(settings, hook, quiesce.as_deref(), "the Pod")?;
+                }
                 group
             }
-            Ok(None) => {
+            Ok(OfPod { group: None, .. }) => {
                 say_no_group(hook);
                 return Ok(Prepared::NoGroup);
             }
@@ -76,10 +91,36 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
         },
     };
     let left_ms = hook.limits.deadline_ms.saturating_sub(hook.clock.elapsed_ms());
-    let registrant = Registrant { who, uid, group, left_ms };
+    let registrant = Registrant { who, uid, group, left_ms, quiesce: hook.plan.kinds() };
     let member = Member::new(leases, registrant, nonce()?)
         .map_err(|source| crate::identity::IdentityFailure::Illegal { origin: "the pod's name".to_owned(), source })?;
     Ok(Prepared::Member(Box::new(member)))
+}
+
+/// A fresh attempt begins in a pod that holds nothing: whatever an earlier one left is let go first.
+async fn sweep(hook: &Hook) {
+    let state_dir = hook.quiesce.state_dir.as_deref();
+    let limit = Duration::from_millis(SWEEP_MS.min(hook.limits.deadline_ms));
+    match let_go(state_dir, "a new run of the pre hook began", limit).await {
+        Found::Nothing | Found::Earlier(_) => {}
+        Found::LetGo(outcome) => {
+            hook.lines.say(format_args!("an earlier run had left something held; let go of {}", outcome.words));
+        }
+        Found::StillHeld(why) => {
+            hook.lines.say(format_args!("AN EARLIER RUN LEFT SOMETHING HELD THAT CANNOT BE LET GO: {why}"));
+        }
+    }
+    // What is left from here on is this run's.
+    for place in Place::existing(state_dir) {
+        Outcome::forget(&place);
+    }
+}
+
+/// Takes the plan of flag and annotation, and makes the wait short enough for it.
+fn plan_by(settings: &PreSettings, hook: &mut Hook, annotation: Option<&str>, origin: &str) -> Result<(), Failure> {
+    hook.plan = choose(settings.quiesce.plan.as_deref(), annotation, origin)?;
+    hook.limits.deadline_ms = settings.quiesce.deadline_for(&hook.plan, &settings.limits)?;
+    Ok(())
 }
 
 async fn ask(
@@ -88,11 +129,12 @@ async fn ask(
     leases: &Leases,
     who: &Who,
     uid: &PodUid,
-) -> Result<Option<GroupId>, AskFailure> {
+) -> Result<OfPod, AskFailure> {
     let end_ms = hook.limits.silence_ms.min(hook.limits.deadline_ms);
     group::from_pod(leases, who, Some(uid), &settings.names, &hook.clock, end_ms).await
 }
 
 fn say_no_group(hook: &Hook) {
-    hook.lines.say(format_args!("no label {LABEL_SNAPSHOT_GROUP}: in no snapshot group, nothing to wait for"));
+    let unused = if hook.quiesce.plan.is_some() { ", and nothing is held still" } else { "" };
+    hook.lines.say(format_args!("no label {LABEL_SNAPSHOT_GROUP}: in no snapshot group, nothing to wait for{unused}"));
 }

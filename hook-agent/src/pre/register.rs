@@ -9,7 +9,7 @@ use crate::retry::{self, GaveUp};
 
 /// Registers, trying again until the API server must count as unreachable or the deadline comes.
 pub async fn register(hook: &Hook, member: &mut Member) -> Result<(), (Unreleased, Cause)> {
-    let Hook { limits, clock, lines } = hook;
+    let Hook { limits, clock, lines, .. } = hook;
     let end_ms = clock.elapsed_ms().saturating_add(limits.silence_ms).min(limits.deadline_ms);
     let mut progress = Progress::new();
     let registered = retry::until(

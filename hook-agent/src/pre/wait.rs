@@ -33,7 +33,7 @@ pub async fn wait(hook: &Hook, member: &mut Member) -> Pass {
 
 /// Hears the coordinator and decides, until there is something to do.
 async fn listen(hook: &Hook, attempt: &AttemptId, words: impl Stream<Item = Heard>, contact_ms: &Cell<u64>) -> Pass {
-    let Hook { limits, clock, lines } = hook;
+    let Hook { limits, clock, lines, .. } = hook;
     let mut words = pin!(words);
     let mut ear = Ear::new(attempt, View::new(clock.elapsed_ms()));
     let mut progress = Progress::new();

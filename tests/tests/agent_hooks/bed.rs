@@ -85,7 +85,9 @@ impl Bed {
             .arg(command)
             .env("KUBECONFIG", path(&self.dir.join("kubeconfig")))
             .env("PODINFO_DIR", path(&self.dir.join("podinfo")))
-            .env("TOKEN_FILE", path(&self.dir.join("token")));
+            .env("TOKEN_FILE", path(&self.dir.join("token")))
+            .env("STATE_DIR", path(&self.dir))
+            .env("ALARM_FILE", path(&self.dir.join("alarm")));
         if command == "pre" { hook.env("HOOK_TIMEOUT", "20s") } else { hook }
     }
 

@@ -47,7 +47,7 @@ async fn post_while_pre_waits_ends_both() {
     let attempt = bed.waiting().await;
     bed.say_waits(&attempt, None);
     pre.says("has not released it yet").await;
-    bed.hook("post").run().await.check(0, &["done in group", "pre had not quiesced this pod"]);
+    bed.hook("post").run().await.check(0, &["done in group", "not proven to have been quiesced"]);
     bed.say(&group(RoundPhase::Closed, 6, &[(&attempt, AttemptVerdict::Ended)], None));
     pre.ended().await.check(15, &["ended while it waited", "exit code 15"]);
     assert_eq!(bed.member().expect("the registration").phase, MemberPhase::Done, "pre must not write over post");

@@ -1,0 +1,107 @@
+//! Lets go of a whole hold that nobody looks after any more, by its record: what post, the next pre and the guard do.
+
+use std::fs::File;
+use std::time::Duration;
+
+use shared::quiesce::LetGo;
+use tokio::time::Instant;
+
+use crate::clock::Clock;
+use crate::keeper::boot_clock;
+use crate::keeper::outcome::Outcome;
+use crate::keeper::place::Place;
+use crate::keeper::record::{Record, StepState};
+use crate::keeper::undo::{UndoError, undo};
+use crate::lines::chain;
+use crate::quiesce::freeze::Target;
+use crate::retry::Pauses;
+
+/// How often to ask whether a keeper that was killed is gone, ms.
+const GONE_POLL_MS: u64 = 10;
+
+/// Why letting go was given up for now.
+#[derive(Debug, thiserror::Error)]
+#[error("{step} may STILL BE HELD")]
+pub struct StillHeld {
+    /// Which step.
+    pub step: String,
+    /// What failed last.
+    #[source]
+    pub source: UndoError,
+}
+
+/// Waits until no keeper is there, and keeps others from starting. `None`: it takes too long, so go on without (a process
+/// that is being killed may hang in the kernel; what it holds is to be let go all the same).
+pub async fn take_over(place: &Place, until: Instant) -> Option<File> {
+    loop {
+        match place.only_keeper() {
+            Ok(Some(lock)) => return Some(lock),
+            Ok(None) if Instant::now() < until => tokio::time::sleep(Duration::from_millis(GONE_POLL_MS)).await,
+            Ok(None) | Err(_) => return None,
+        }
+    }
+}
+
+/// Lets go of everything in the record, trying again until `until` (or for ever). `why` is said about it; `asked` tells
+/// whether a hook wanted it. `on_failure` hears of every failed try.
+pub async fn from_record(
+    place: &Place,
+    mut record: Record,
+    opened: &[Target],
+    (why, asked): (&str, bool),
+    until: Option<Instant>,
+    mut on_failure: impl FnMut(&UndoError),
+) -> Result<Outcome, StillHeld> {
+    let thawed_at = Clock::wall();
+    let held_ms = boot_clock::now_ms().saturating_sub(record.began_boot_ms);
+    let same_start = record.boot_id == boot_clock::boot_id();
+    let mut proven = same_start && record.is_whole();
+    let mut said = Vec::new();
+    // Nothing outlives the machine.
+    let open = record.open_steps().filter(|_| same_start);
+    for i in open {
+        let (step, child) = (record.hold.steps[i].clone(), record.steps[i].1);
+        let mut pauses = Pauses::new();
+        loop {
+            match undo(&step, child, opened).await {
+                Ok(unbroken) => {
+                    proven &= unbroken;
+                    break;
+                }
+                Err(source) => {
+                    on_failure(&source);
+                    let pause = Duration::from_millis(pauses.next_ms(None));
+                    if until.is_some_and(|until| Instant::now() + pause >= until) {
+                        return Err(StillHeld { step: step.to_string(), source });
+                    }
+                    tokio::time::sleep(pause).await;
+                }
+            }
+        }
+        said.push(step.to_string());
+        record.steps[i].0 = StepState::LetGo;
+        // If this cannot be written, it may be let go twice, which does no harm.
+        let _ = record.write(place);
+    }
+    let let_go = match (proven, asked) {
+        (false, _) => LetGo::Unproven,
+        (true, true) => LetGo::Asked,
+        (true, false) => LetGo::ByItself,
+    };
+    let what = if said.is_empty() { "nothing that still held".to_owned() } else { said.join(", ") };
+    let outcome = Outcome {
+        attempt: record.hold.attempt.clone(),
+        thawed_at,
+        let_go,
+        words: format!("{what}: {why}"),
+        held_ms: same_start.then_some(held_ms),
+    };
+    let _ = outcome.leave(place);
+    Record::forget(place);
+    Ok(outcome)
+}
+
+/// A failure in one line.
+pub fn in_words(error: &UndoError) -> String {
+    chain(error)
+}

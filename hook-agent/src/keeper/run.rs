@@ -1,0 +1,270 @@
+//! The keeper's life: one hold, from the hook that asks for it to the end, whatever brings that about.
+
+use std::time::Duration;
+
+use shared::duration::format_ms;
+use shared::exit_code::ExitCode;
+use shared::quiesce::LetGo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixListener;
+use tokio::process::{Child, ChildStdin};
+use tokio::time::timeout;
+
+use crate::clock::Clock;
+use crate::keeper::boot_clock::{self, Bell};
+use crate::keeper::ending::{from_record, in_words};
+use crate::keeper::guard::DISMISSED;
+use crate::keeper::hold::Holding;
+use crate::keeper::outcome::Outcome;
+use crate::keeper::place::Place;
+use crate::keeper::record::Record;
+use crate::keeper::report::report;
+use crate::keeper::watch::{Cause, Watch};
+use crate::keeper::wire::{Answer, Hold};
+use crate::keeper::{alarm, spawn};
+use crate::lines::{chain, seconds};
+use crate::retry::Pauses;
+use crate::signals::Signals;
+
+/// A keeper that nobody wants for so long, ms, was started by a hook that is gone.
+const UNWANTED_MS: u64 = 10_000;
+
+/// How long a guard may take to be ready, ms. It is this program; a busy node starts it in a second at worst.
+const GUARD_READY_MS: u64 = 5_000;
+
+/// How often a guard that was killed is replaced. More means that somebody kills it on purpose.
+const GUARDS_MAX: u32 = 4;
+
+/// How often a failure to let go is cried out, ms.
+const ALARM_EVERY_MS: u64 = 60_000;
+
+/// Runs a keeper in `place`, if there is none.
+pub async fn run(place: Place) -> ExitCode {
+    spawn::leave_session();
+    let Ok(Some(lock)) = place.only_keeper() else { return ExitCode::Ok };
+    let Ok(signals) = Signals::listen() else { return ExitCode::Internal };
+    // What a killed keeper left, whose guard was killed too: first things first.
+    if let Ok(Some(record)) = Record::read(&place) {
+        let log = record.hold.alarm_file.clone();
+        let failed = |e: &_| alarm::say(&log, format_args!("ALARM: {}; tries again", in_words(e)));
+        let _ = from_record(&place, record, &[], ("its keeper and guard were killed", false), None, failed).await;
+    }
+    // A socket that nobody listens on is in the way of a new one.
+    let _ = std::fs::remove_file(place.socket());
+    let Ok(listener) = UnixListener::bind(place.socket()) else { return ExitCode::Internal };
+    let mut watch = Watch::new(listener, signals);
+    let wanted = timeout(Duration::from_millis(UNWANTED_MS), watch.first_hold()).await;
+    let Ok(Some(hold)) = wanted else {
+        for asker in &watch.askers {
+            asker.answer(&Answer::Busy).await;
+        }
+        let _ = std::fs::remove_file(place.socket());
+        return ExitCode::Ok;
+    };
+    let reported = keep(&place, hold, &mut watch).await;
+    let _ = std::fs::remove_file(place.socket());
+    drop(lock);
+    if let Some((to, outcome)) = reported {
+        report(&to, &outcome).await;
+    }
+    ExitCode::Ok
+}
+
+/// Holds and lets go. Gives what is to be reported, when no hook is there to do it.
+async fn keep(place: &Place, hold: Hold, watch: &mut Watch) -> Option<(crate::keeper::wire::ReportTo, Outcome)> {
+    let limit_ms = hold.limit_ms;
+    let mut holding = match Holding::new(place.clone(), hold) {
+        Ok(holding) => holding,
+        Err(e) => {
+            refuse(watch, format!("the record of what is held cannot be written: {e}")).await;
+            return None;
+        }
+    };
+    let mut guard = match Guard::start(place).await {
+        Ok(guard) => guard,
+        Err(why) => {
+            Record::forget(place);
+            refuse(watch, why).await;
+            return None;
+        }
+    };
+    match Bell::at_ms(holding.record().end_boot_ms) {
+        Ok(bell) => watch.set_bell(bell),
+        Err(e) => {
+            Record::forget(place);
+            refuse(watch, format!("no timer to be had: {e}")).await;
+            return None;
+        }
+    }
+    let (cause, failure) = until_a_cause(place, &mut holding, watch, &mut guard).await;
+    let outcome = end(place, &mut holding, watch, &cause, failure, limit_ms).await;
+    guard.dismiss().await;
+    let to = holding.record().hold.report_to.clone()?;
+    (cause != Cause::Asked).then_some((to, outcome))
+}
+
+async fn refuse(watch: &Watch, why: String) {
+    if let Some(pre) = watch.pre() {
+        pre.answer(&Answer::NotHeld { why }).await;
+    }
+}
+
+/// Begins to hold, tells pre, and holds until there is a reason to let go; with what failed, if that is the reason.
+async fn until_a_cause(
+    place: &Place,
+    holding: &mut Holding,
+    watch: &mut Watch,
+    guard: &mut Guard,
+) -> (Cause, Option<String>) {
+    let begun = tokio::select! {
+        biased;
+        cause = watch.stop() => return (cause, None),
+        begun = holding.begin() => begun,
+    };
+    let at = match begun {
+        Ok(at) => at,
+        Err((step, e)) => return (Cause::Failed, Some(format!("{step}: {}", chain(&e)))),
+    };
+    let held = Answer::Held { at, notes: std::mem::take(&mut holding.notes) };
+    match watch.pre() {
+        Some(pre) if pre.answer(&held).await => {}
+        _ => return (Cause::PreGone, None),
+    }
+    loop {
+        tokio::select! {
+            biased;
+            cause = watch.stop() => return (cause, None),
+            how = holding.lost() => return (Cause::Lost(how), None),
+            () = guard.gone() => guard.replace(place).await,
+        }
+    }
+}
+
+/// Lets go, for as long as it takes; tells whoever asks, and leaves word for who asks later.
+async fn end(
+    place: &Place,
+    holding: &mut Holding,
+    watch: &mut Watch,
+    cause: &Cause,
+    failure: Option<String>,
+    limit_ms: u64,
+) -> Outcome {
+    let thawed_at = Clock::wall();
+    let held_ms = boot_clock::now_ms().saturating_sub(holding.record().began_boot_ms);
+    let log = holding.record().hold.alarm_file.clone();
+    let what = holding.record().hold.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    let mut pauses = Pauses::new();
+    let mut alarm_at_ms = 0;
+    let mut failure = failure;
+    let proven = loop {
+        let (step, error) = match holding.let_go().await {
+            Ok(proven) => break proven,
+            Err(failed) => failed,
+        };
+        let why = format!("{step} may STILL BE HELD: {}", in_words(&error));
+        if boot_clock::now_ms() >= alarm_at_ms {
+            alarm::say(&log, format_args!("ALARM: {why}; tries again"));
+            alarm_at_ms = boot_clock::now_ms() + ALARM_EVERY_MS;
+        }
+        for asker in &watch.askers {
+            asker.answer(&Answer::Failing { why: why.clone() }).await;
+        }
+        if let Some(first) = failure.take() {
+            refuse(watch, format!("{first}; and {why}")).await;
+        }
+        watch.pause(Duration::from_millis(pauses.next_ms(None))).await;
+    };
+    let mut words = format!("{what}, after {}: {}", seconds(held_ms), in_short(cause, limit_ms));
+    for note in holding.notes.drain(..) {
+        words = format!("{words}; {note}");
+    }
+    let let_go = match (proven, cause) {
+        (false, _) => LetGo::Unproven,
+        (true, Cause::Asked) => LetGo::Asked,
+        (true, _) => LetGo::ByItself,
+    };
+    let attempt = holding.record().hold.attempt.clone();
+    let outcome = Outcome { attempt, thawed_at, let_go, words, held_ms: Some(held_ms) };
+    let _ = outcome.leave(place);
+    Record::forget(place);
+    if let Some(first) = failure {
+        refuse(watch, first).await;
+    }
+    for asker in &watch.askers {
+        asker.answer(&Answer::Gone(outcome.clone())).await;
+    }
+    if !matches!(cause, Cause::Asked | Cause::Failed) {
+        alarm::say(&log, format_args!("let go of {}", outcome.words));
+    }
+    outcome
+}
+
+fn in_short(cause: &Cause, limit_ms: u64) -> String {
+    match cause {
+        Cause::Asked => "asked to".to_owned(),
+        Cause::Limit => {
+            format!("its limit of {} (--quiesce-max) was over and no post hook had come", format_ms(limit_ms))
+        }
+        Cause::Signal(signal) => format!("{signal} came"),
+        Cause::PreGone => "the pre hook ended before it was through".to_owned(),
+        Cause::Lost(how) => format!("what held it is gone: {how}"),
+        Cause::Failed => "a step failed".to_owned(),
+    }
+}
+
+/// The keeper's end of its guard.
+struct Guard {
+    child: Child,
+    line: Option<ChildStdin>,
+    started: u32,
+    given_up: bool,
+}
+
+impl Guard {
+    async fn start(place: &Place) -> Result<Self, String> {
+        let mut child = spawn::guard(place).map_err(|e| format!("the keeper's guard cannot be started: {e}"))?;
+        let mut line = child.stdin.take();
+        let mut ready = [0; 1];
+        let heard = match child.stdout.take() {
+            Some(mut out) => {
+                let read = timeout(Duration::from_millis(GUARD_READY_MS), out.read(&mut ready)).await;
+                matches!(read, Ok(Ok(1..)))
+            }
+            None => false,
+        };
+        if !heard {
+            // It may be slow, not dead: then it must not take the end of this line for the end of the keeper.
+            if let Some(line) = &mut line {
+                let _ = line.write_all(&[DISMISSED]).await;
+            }
+            return Err("the keeper's guard did not get ready".to_owned());
+        }
+        Ok(Self { child, line, started: 1, given_up: false })
+    }
+
+    /// Waits until it was killed.
+    async fn gone(&mut self) {
+        if self.given_up {
+            return std::future::pending().await;
+        }
+        let _ = self.child.wait().await;
+    }
+
+    async fn replace(&mut self, place: &Place) {
+        let started = self.started + 1;
+        // Without a guard the keeper still lets go in time; only its own violent end would then wait for post or a next pre.
+        let next = if started <= GUARDS_MAX { Self::start(place).await.ok() } else { None };
+        match next {
+            Some(guard) => *self = Self { started, ..guard },
+            None => self.given_up = true,
+        }
+    }
+
+    async fn dismiss(&mut self) {
+        if let Some(mut line) = self.line.take() {
+            let _ = line.write_all(&[DISMISSED]).await;
+        }
+        // So that no remains of it are left to a first process that does not reap.
+        let _ = timeout(Duration::from_millis(GUARD_READY_MS), self.child.wait()).await;
+    }
+}
