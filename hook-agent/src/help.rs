@@ -20,11 +20,34 @@ Before the snapshot: registers the pod, waits until its group is released, quies
 A hook can delay a snapshot, not forbid it: Velero takes it even when the hook fails. So at its deadline, or when nobody
 answers, `pre` by default goes on, says so and has it recorded (over-budget, unreachable). With `fail` it exits non-zero
 instead, and the Backup ends PartiallyFailed. It always ends before Velero's hook timeout, because Velero throws away
-the output of a hook that it timed out.";
+the output of a hook that it timed out.
+
+With --quiesce (or the pod's annotation snapshot-group.velero.io/quiesce, read from the podinfo folder's `annotations`) it
+holds the pod still before it returns. The steps run in order and are undone in reverse:
+
+  - sync: [/data]                        writes out what is dirty; nothing is held
+  - exec:                                a program that begins the hold and one that ends it, no shell needed
+      freeze: [/usr/bin/redis-cli, CONFIG, SET, save, '']
+      thaw: [/usr/bin/redis-cli, CONFIG, SET, save, '3600 1']   [] where there is nothing to undo
+      timeout: 10s                       for each of the two
+  - session:                             a child process that holds as long as it lives: nothing stays held when it dies
+      command: [mysql, --batch, --unbuffered, --skip-column-names]
+      before: ['FLUSH TABLES WITH READ LOCK;', \"SELECT 'held';\"]
+      ready: held                        the line that proves it
+      after: [\"SELECT 'still here';\"]
+      done: still here                   the line that proves that it held until now
+  - fsfreeze: [/data]                    must be last; mount paths of the pod's own claims, ext4 or xfs, CAP_SYS_ADMIN
+
+A process of its own (the keeper) holds it after pre has returned. It lets go when post runs, on SIGTERM, and after
+--quiesce-max whatever happens; when it is killed, a second process (its guard) lets go. What an earlier run left held, the
+next pre lets go first.";
 
 /// What `post` does.
 pub const POST: &str = "\
 After the snapshot: lets go and marks the registration as done, so that the budget is free for others.
+
+First of all it lets go of whatever this pod holds, by the keeper or without one, and says what that was and for how long.
+When something cannot be let go it exits with code 17 and the keeper goes on trying.
 
 It ends whatever this pod registered, also a `pre` that still waits. Without a registration there is nothing to do, and it
 says so. It takes 20 s at most.";

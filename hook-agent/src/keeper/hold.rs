@@ -1,6 +1,7 @@
 //! What the keeper holds: begins the steps in order, writes each down first, and lets go of them in reverse.
 
 use std::io;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use shared::time::WallTime;
@@ -15,7 +16,7 @@ use crate::keeper::undo::{UndoError, undo};
 use crate::keeper::wire::Hold;
 use crate::lines::chain;
 use crate::quiesce::command::{self, CommandError};
-use crate::quiesce::freeze::{self, FreezeError, Freezer};
+use crate::quiesce::freeze::{self, FreezeError, Freezer, Target};
 use crate::quiesce::plan::Step;
 use crate::quiesce::session::{Session, SessionError};
 
@@ -97,6 +98,8 @@ impl Holding {
     }
 
     async fn begin_step(&mut self, i: usize, step: &Step) -> Result<(), StepFailure> {
+        // What is refused before anything froze is not to be thawed later.
+        let cleared = if let Step::Fsfreeze(paths) = step { Some(self.cleared(paths)?) } else { None };
         self.mark(i, StepState::Begun).map_err(StepFailure::Record)?;
         let limit = Duration::from_millis(step.timeout_ms());
         let slow = |_| StepFailure::Slow(step.timeout_ms());
@@ -111,22 +114,30 @@ impl Holding {
                 let begun = Session::begin(session, limit, |child| self.note_child(i, child)).await?;
                 self.hands[i] = Hand::Session(Box::new(begun));
             }
-            Step::Fsfreeze(paths) => {
-                if !self.record.hold.freeze_accepted {
-                    return Err(StepFailure::NotAccepted);
-                }
-                let cleared = freeze::clear(paths, self.place.dir())?;
-                self.notes.extend(cleared.were_frozen.iter().map(|path| {
-                    format!("{} had been frozen by somebody else and was thawed by the trial", path.display())
-                }));
+            Step::Fsfreeze(_) => {
                 // In hand before it is waited for: whoever drops this wait must still be able to thaw.
-                self.hands[i] = Hand::Freezer(Freezer::begin(cleared.targets));
+                self.hands[i] = Hand::Freezer(Freezer::begin(cleared.unwrap_or_default()));
                 if let Hand::Freezer(freezer) = &mut self.hands[i] {
                     timeout(limit, freezer.frozen()).await.map_err(slow)??;
                 }
             }
         }
         self.mark(i, StepState::Held).map_err(StepFailure::Record)
+    }
+
+    /// The file systems that may be frozen.
+    fn cleared(&mut self, paths: &[PathBuf]) -> Result<Vec<Target>, StepFailure> {
+        if !self.record.hold.freeze_accepted {
+            return Err(StepFailure::NotAccepted);
+        }
+        let cleared = freeze::clear(paths, self.place.dir())?;
+        self.notes.extend(
+            cleared
+                .were_frozen
+                .iter()
+                .map(|path| format!("{} had been frozen by somebody else and was thawed by the trial", path.display())),
+        );
+        Ok(cleared.targets)
     }
 
     fn mark(&mut self, i: usize, state: StepState) -> io::Result<()> {

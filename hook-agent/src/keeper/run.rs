@@ -100,7 +100,8 @@ async fn keep(place: &Place, hold: Hold, watch: &mut Watch) -> Option<(crate::ke
     let outcome = end(place, &mut holding, watch, &cause, failure, limit_ms).await;
     guard.dismiss().await;
     let to = holding.record().hold.report_to.clone()?;
-    (cause != Cause::Asked).then_some((to, outcome))
+    // A hook that asked, or that hears of the failure, writes the Lease itself.
+    (!matches!(cause, Cause::Asked | Cause::Failed)).then_some((to, outcome))
 }
 
 async fn refuse(watch: &Watch, why: String) {
