@@ -27,6 +27,7 @@ mod retry;
 mod round;
 mod rounds;
 pub mod schedule;
+pub mod schedule_check;
 pub mod settings;
 pub mod stall;
 mod standing;

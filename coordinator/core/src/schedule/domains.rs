@@ -8,7 +8,9 @@ use super::finding::Finding;
 /// For every demand (in the order of their keys) the number of its domain, and whether it shares a volume with another.
 #[derive(Clone, Debug)]
 pub(super) struct Domains {
-    /// By demand.
+    /// By demand: its namespace, as a number.
+    pub namespaces: Vec<usize>,
+    /// By demand: its domain, which is the first of the namespaces that it joins.
     pub of: Vec<usize>,
     /// How many there are.
     pub count: usize,
@@ -26,6 +28,7 @@ pub(super) fn domains(demands: &[&Demand], findings: &mut Vec<Finding>) -> Domai
         }
         of.push(count - 1);
     }
+    let namespaces = of.clone();
     let mut leaders: Vec<usize> = (0..count).collect();
     let mut sharing = BTreeSet::new();
     for (a, b) in sharing_pairs(demands) {
@@ -41,7 +44,7 @@ pub(super) fn domains(demands: &[&Demand], findings: &mut Vec<Finding>) -> Domai
             *domain = leader(&leaders, *domain);
         }
     }
-    Domains { of, count, sharing }
+    Domains { namespaces, of, count, sharing }
 }
 
 fn leader(leaders: &[usize], mut domain: usize) -> usize {

@@ -20,7 +20,7 @@ pub(super) struct Draft<'n, 'l> {
 }
 
 /// Fixed times first; then everything stays where it can; then the rest is placed, the heaviest first; then single moves, while
-/// each makes the whole better. Only what changed, or is in trouble, justifies moving what stayed.
+/// each makes the whole better. Only what changed justifies moving what stayed: when nothing did, nothing moves.
 pub(super) fn arrange<'n, 'l>(night: &'n Night<'n>, live: &'l LivePlan) -> Draft<'n, 'l> {
     let kept = keep(night, live);
     let mut ledger = Ledger::new(&night.jobs, night.domains);
@@ -40,9 +40,8 @@ pub(super) fn arrange<'n, 'l>(night: &'n Night<'n>, live: &'l LivePlan) -> Draft
             None => queue.push(n),
         }
     }
-    let in_trouble = (0..night.jobs.len()).filter(|n| ledger.trouble(*n, &night.targets).is_some()).count();
     place_all(night, &mut ledger, queue);
-    let moves_max = (kept.changes + in_trouble).saturating_mul(MOVES_PER_CHANGE);
+    let moves_max = kept.changes.saturating_mul(MOVES_PER_CHANGE);
     improve(night, &mut ledger, &kept, &mut reasons, moves_max);
     Draft { ledger, reasons, kept }
 }

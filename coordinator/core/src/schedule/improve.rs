@@ -24,6 +24,9 @@ const TRIED_PER_MINUTE_MAX: usize = 8;
 /// So many jobs whose domain is busy are tried a round: past that the domain is overfull, and moving does not help.
 const TRIED_FOR_DOMAINS_MAX: usize = 2_000;
 
+/// So many moves are tried in one plan: half a second's work. Seen with 100,000 groups: 8,000.
+const TRIED_MAX: usize = 50_000;
+
 /// A start that may not be.
 const CLOSED: i64 = i64::MAX;
 
@@ -36,7 +39,19 @@ pub(super) fn improve(night: &Night, ledger: &mut Ledger, kept: &Kept, reasons: 
         }
     }
     let longest = night.jobs.iter().map(|job| job.flight.max(job.lane)).max().unwrap_or(1);
-    let mut round = Round { night, ledger, kept, reasons, moves_left: moves_max, by_start, longest };
+    let tried = vec![None; night.jobs.len()];
+    let mut round = Round {
+        night,
+        ledger,
+        kept,
+        reasons,
+        moves_left: moves_max,
+        by_start,
+        longest,
+        tries_left: TRIED_MAX,
+        moved: 0,
+        tried,
+    };
     for _ in 0..ROUNDS_MAX {
         if round.busy_domains() + round.full_minutes() == 0 {
             break;
@@ -53,6 +68,10 @@ struct Round<'r, 'l> {
     /// Which jobs start a run in each minute.
     by_start: Vec<Vec<usize>>,
     longest: usize,
+    tries_left: usize,
+    /// How many moves were made, and after how many of them each job was last tried in vain: until the next one it need not be again.
+    moved: usize,
+    tried: Vec<Option<usize>>,
 }
 
 impl Round<'_, '_> {
@@ -143,6 +162,10 @@ impl Round<'_, '_> {
 
     /// Moves a job to where the draft is best, if that is better than now.
     fn try_move(&mut self, n: usize) -> bool {
+        if self.tries_left == 0 || self.tried[n] == Some(self.moved) {
+            return false;
+        }
+        self.tries_left -= 1;
         let (was_live, trouble) = (self.at_live(n), self.ledger.trouble(n, &self.night.targets));
         let Some(from) = self.ledger.take(n) else { return false };
         let costs = self.costs(n);
@@ -151,6 +174,7 @@ impl Round<'_, '_> {
         let to = if better { self.emptiest(&costs, least) } else { from };
         self.ledger.put(n, to);
         if better {
+            self.moved += 1;
             let job = &self.night.jobs[n];
             job.starts(from).for_each(|start| self.by_start[start].retain(|other| *other != n));
             job.starts(to).for_each(|start| self.by_start[start].push(n));
@@ -164,6 +188,7 @@ impl Round<'_, '_> {
                 };
             }
         }
+        self.tried[n] = (!better).then_some(self.moved);
         better
     }
 

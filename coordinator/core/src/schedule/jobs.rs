@@ -26,6 +26,8 @@ pub(super) struct Job<'a> {
     pub flight: usize,
     /// Minutes until the next Backup can take its place in Velero: 1 to 1,440.
     pub lane: usize,
+    /// The number of its namespace: Velero's queue knows no more.
+    pub namespace: usize,
     /// Which other jobs it may not overlap, and for how many minutes from its start.
     pub domain: usize,
     pub taken: usize,
@@ -121,7 +123,18 @@ fn job<'a>(
         }
         When::Fixed(_) | When::Skip => (None, Vec::new()),
     };
-    Job { demand, weight: 0, clipped: 0, flight, lane, domain: domains.of[n], taken, later, fixed }
+    Job {
+        demand,
+        weight: 0,
+        clipped: 0,
+        flight,
+        lane,
+        namespace: domains.namespaces[n],
+        domain: domains.of[n],
+        taken,
+        later,
+        fixed,
+    }
 }
 
 fn fixed_times(

@@ -15,7 +15,7 @@ pub(super) struct Kept<'l> {
     pub live: Vec<Option<&'l LiveSlot>>,
     /// By job: where it can stay.
     pub at: Vec<Option<usize>>,
-    /// Jobs and live slots that are new, gone, heavier, longer, or whose slot is no longer possible.
+    /// Jobs and live slots that are new, gone, of another weight or length, planned for other settings, or no longer possible.
     pub changes: usize,
     /// Live slots of groups that are not to be backed up (any more).
     pub gone: BTreeSet<GroupKey>,
@@ -32,6 +32,8 @@ pub(super) fn planned_load(night: &Night, n: usize) -> PlannedLoad {
         occupies_s: demand.run.occupies_s,
         utc_offset_min: night.settings.utc_offset_min(),
         window_mark: night.window_mark,
+        budget: night.settings.budget(),
+        concurrent_backups: night.settings.concurrent_backups(),
     }
 }
 

@@ -70,6 +70,18 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
+    fn planned_for(in_flight_s: u32) -> PlannedLoad {
+        PlannedLoad {
+            volumes: 3,
+            in_flight_s,
+            occupies_s: 25,
+            utc_offset_min: 0,
+            window_mark: 0,
+            budget: 5,
+            concurrent_backups: 1,
+        }
+    }
+
     fn run(day: i64, length_s: i64) -> FinishedRun {
         let started = day * 86_400;
         FinishedRun {
@@ -80,8 +92,7 @@ mod tests {
 
     fn check(lengths: &[i64], planned: Option<u32>) -> (u32, Learned) {
         let runs: Vec<FinishedRun> = (10..).zip(lengths).map(|(day, length)| run(day, *length)).collect();
-        let load =
-            |in_flight_s| PlannedLoad { volumes: 3, in_flight_s, occupies_s: 25, utc_offset_min: 0, window_mark: 0 };
+        let load = |in_flight_s| planned_for(in_flight_s);
         let settings = PlanSettings::new(&PlanInput::default()).unwrap();
         let expected = expected(&runs, 3, planned.map(load).as_ref(), &settings);
         (expected.in_flight_s, expected.learned)
@@ -122,7 +133,7 @@ mod tests {
                 .map(|(a, b)| FinishedRun { started: WallTime::from_micros(a), ended: WallTime::from_micros(b) })
                 .collect();
             let settings = PlanSettings::new(&PlanInput::default()).unwrap();
-            let load = PlannedLoad { volumes, in_flight_s: was, occupies_s: was, utc_offset_min: 0, window_mark: 0 };
+            let load = planned_for(was);
             let run = expected(&runs, volumes, Some(&load), &settings);
             prop_assert!((1..=RUN_MAX_S).contains(&run.in_flight_s) && run.occupies_s <= run.in_flight_s);
         }

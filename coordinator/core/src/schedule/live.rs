@@ -39,15 +39,17 @@ pub struct PlannedLoad {
     pub utc_offset_min: i32,
     /// See [`super::settings::PlanSettings::window_mark`].
     pub window_mark: u32,
+    /// Volumes that could be in flight at once.
+    pub budget: u32,
+    /// Backups that Velero ran at once.
+    pub concurrent_backups: u32,
 }
 
 impl fmt::Display for PlannedLoad {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { volumes, in_flight_s, occupies_s, utc_offset_min, window_mark } = self;
-        write!(
-            f,
-            "volumes={volumes},in-flight={in_flight_s},occupies={occupies_s},utc-offset={utc_offset_min},window={window_mark:08x}"
-        )
+        let Self { volumes, in_flight_s, occupies_s, utc_offset_min, window_mark, budget, concurrent_backups } = self;
+        write!(f, "volumes={volumes},in-flight={in_flight_s},occupies={occupies_s},utc-offset={utc_offset_min}")?;
+        write!(f, ",window={window_mark:08x},budget={budget},at-once={concurrent_backups}")
     }
 }
 
@@ -78,6 +80,8 @@ fn read(text: &str) -> Option<PlannedLoad> {
         occupies_s: next("occupies")?.parse().ok()?,
         utc_offset_min: next("utc-offset")?.parse().ok()?,
         window_mark: u32::from_str_radix(next("window")?, 16).ok()?,
+        budget: next("budget")?.parse().ok()?,
+        concurrent_backups: next("at-once")?.parse().ok()?,
     };
     fields.next().is_none().then_some(load)
 }
@@ -89,8 +93,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn a_planned_load_is_written_and_read(volumes: u32, in_flight_s: u32, occupies_s: u32, utc_offset_min: i32, window_mark: u32) {
-            let load = PlannedLoad { volumes, in_flight_s, occupies_s, utc_offset_min, window_mark };
+        fn a_planned_load_is_written_and_read(n in any::<[u32; 6]>(), utc_offset_min: i32) {
+            let [volumes, in_flight_s, occupies_s, window_mark, budget, concurrent_backups] = n;
+            let load = PlannedLoad { volumes, in_flight_s, occupies_s, utc_offset_min, window_mark, budget, concurrent_backups };
             prop_assert_eq!(load.to_string().parse(), Ok(load));
         }
 

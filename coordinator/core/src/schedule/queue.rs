@@ -48,10 +48,10 @@ struct Velero<'a> {
     places: u32,
     /// When places become free, and when namespaces do: by minute.
     free_place: Vec<u32>,
-    free_domain: Vec<Vec<usize>>,
+    free_namespace: Vec<Vec<usize>>,
     busy: Vec<bool>,
     waiting: Vec<VecDeque<Arrival>>,
-    /// The first of each idle domain's queue.
+    /// The first of each idle namespace's queue.
     heads: BTreeSet<Arrival>,
 }
 
@@ -63,7 +63,7 @@ impl<'a> Velero<'a> {
             ledger,
             places,
             free_place: vec![0; end],
-            free_domain: vec![Vec::new(); end],
+            free_namespace: vec![Vec::new(); end],
             busy: vec![false; domains],
             waiting: vec![VecDeque::new(); domains],
             heads: BTreeSet::new(),
@@ -72,17 +72,17 @@ impl<'a> Velero<'a> {
 
     fn end(&mut self, now: usize) {
         self.places += self.free_place[now];
-        for domain in std::mem::take(&mut self.free_domain[now]) {
-            self.busy[domain] = false;
-            self.heads.extend(self.waiting[domain].front());
+        for namespace in std::mem::take(&mut self.free_namespace[now]) {
+            self.busy[namespace] = false;
+            self.heads.extend(self.waiting[namespace].front());
         }
     }
 
     fn arrive(&mut self, arrival: Arrival) {
-        let domain = self.ledger.jobs[arrival.job].domain;
-        self.waiting[domain].push_back(arrival);
-        if !self.busy[domain] {
-            self.heads.extend(self.waiting[domain].front());
+        let namespace = self.ledger.jobs[arrival.job].namespace;
+        self.waiting[namespace].push_back(arrival);
+        if !self.busy[namespace] {
+            self.heads.extend(self.waiting[namespace].front());
         }
     }
 
@@ -91,11 +91,11 @@ impl<'a> Velero<'a> {
             && let Some(next) = self.heads.pop_first()
         {
             let job = &self.ledger.jobs[next.job];
-            self.waiting[job.domain].pop_front();
-            self.busy[job.domain] = true;
+            self.waiting[job.namespace].pop_front();
+            self.busy[job.namespace] = true;
             self.places -= 1;
             self.free_place[now + job.lane] += 1;
-            self.free_domain[now + job.taken].push(job.domain);
+            self.free_namespace[now + job.lane].push(job.namespace);
             begun(next);
         }
     }
