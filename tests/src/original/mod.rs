@@ -4,9 +4,9 @@
 //! `CronJob` of every minute, has set a "proceed" marker. [`play`] plays these rules, one group's backup at a time, over the
 //! three ways in which Velero may process the group. Each step names the [`Rule`] it follows from.
 //!
-//! Granted throughout, though the original does not provide it: the scripts and `kubectl` are in the workload's image (they
-//! are mounted into Velero's own pod, where no hook runs), and its service account may write markers. [`Reading`] says how
-//! much more is granted.
+//! [`Reading`] says how much is granted that the original does not provide, beginning with the scripts themselves: it mounts
+//! them into Velero's own pod, where no hook runs. Granted throughout: a Backup that takes pods and claims at all (the
+//! original's own Schedules take `statefulsets` alone, which stores nothing of a volume and runs no hook).
 
 mod markers;
 mod outcome;
@@ -14,5 +14,5 @@ mod play;
 mod rule;
 
 pub use outcome::{MemberOutcome, Outcome, PreEnd, Step, StepKind};
-pub use play::{Layout, Reading, Scenario, play};
+pub use play::{COORDINATOR_EVERY_S, Layout, PRE_TIMEOUT_S, Reading, Scenario, play};
 pub use rule::Rule;

@@ -14,6 +14,8 @@ pub enum PreEnd {
     Released,
     /// Velero gave up on it.
     TimedOut,
+    /// There was nothing to be started.
+    NotStarted,
 }
 
 /// One pod of the group. Times in seconds of virtual time since the Backup began.
@@ -53,7 +55,9 @@ pub enum StepKind {
     },
     /// The coordinator released the group.
     Released,
-    /// The run that released was replaced in its sleep: what it would have removed stays.
+    /// The run that released took the release back and removed all "completed".
+    CleanedUp,
+    /// The run that released was killed in its sleep: what it would have removed stays.
     CleanUpLost,
     /// The coordinator removed this many old markers.
     OldRemoved(usize),

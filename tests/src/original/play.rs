@@ -5,12 +5,15 @@ use std::collections::BTreeSet;
 use crate::velero::backup::Phase;
 use crate::velero::truth::Consistency;
 
-use super::markers::{COORDINATOR_EVERY_S, Markers};
+use super::markers::Markers;
 use super::outcome::{MemberOutcome, Outcome, PreEnd, Step, StepKind};
 use super::rule::Rule;
 
 /// The pre hook's time-out in the original's Schedules (`10m`).
-const PRE_TIMEOUT_S: u64 = 600;
+pub const PRE_TIMEOUT_S: u64 = 600;
+
+/// The coordinator's `CronJob` runs this often (`* * * * *`).
+pub const COORDINATOR_EVERY_S: u64 = 60;
 
 /// The pre hook's loop sleeps this long.
 const PRE_ASKS_EVERY_S: u64 = 10;
@@ -32,11 +35,13 @@ pub enum Layout {
 /// How much is granted to the scripts beyond what they say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reading {
-    /// Nothing.
+    /// Nothing at all: the scripts are where the installation puts them, in Velero's own pod, and no workload has them.
+    AsInstalled,
+    /// They are in the workloads' images, with `kubectl` and the rights that it needs.
     Literal,
-    /// The group id loses the quotes that the labels file has around it.
+    /// That, and the group id loses the quotes that the labels file has around it.
     Unquoted,
-    /// That, and the markers carry the labels that the coordinator looks for.
+    /// All that, and the markers carry the labels that the coordinator looks for.
     Labelled,
 }
 
@@ -52,14 +57,26 @@ pub struct Scenario {
     /// "Completed" markers that an earlier backup left. None is what an installation begins with, and nothing in the original
     /// ever makes the first one.
     pub completed_before: usize,
-    /// Seconds of the minute at which the Backup begins; the coordinator runs at 0.
+    /// Seconds after a run of the coordinator at which the Backup begins.
     pub begins_at_s: u64,
+    /// The pre hook's time-out: [`PRE_TIMEOUT_S`], unless somebody cannot wait so long.
+    pub pre_timeout_s: u64,
+    /// The coordinator's period: [`COORDINATOR_EVERY_S`].
+    pub coordinator_every_s: u64,
 }
 
 impl Scenario {
     /// A group on an installation without leftovers, begun on the minute.
     pub fn new(members: usize, layout: Layout, reading: Reading) -> Self {
-        Self { members, layout, reading, completed_before: 0, begins_at_s: 0 }
+        Self {
+            members,
+            layout,
+            reading,
+            completed_before: 0,
+            begins_at_s: 0,
+            pre_timeout_s: PRE_TIMEOUT_S,
+            coordinator_every_s: COORDINATOR_EVERY_S,
+        }
     }
 }
 
@@ -93,7 +110,7 @@ pub fn play(scenario: &Scenario) -> Outcome {
     let members = scenario.members;
     let mut play = Play {
         scenario: *scenario,
-        markers: Markers::new(scenario.reading, scenario.completed_before),
+        markers: Markers::new(scenario.reading, scenario.completed_before, scenario.coordinator_every_s),
         loops: vec![None; members],
         pre: vec![None; members],
         cuts: vec![0; members],
@@ -109,8 +126,11 @@ pub fn play(scenario: &Scenario) -> Outcome {
     let mut at_work: Vec<(Vec<usize>, Stage)> = Vec::new();
     let mut now_s = 0;
     loop {
-        if (now_s + scenario.begins_at_s).is_multiple_of(COORDINATOR_EVERY_S) {
+        if (now_s + scenario.begins_at_s).is_multiple_of(scenario.coordinator_every_s) {
             play.coordinator(now_s);
+        }
+        while let Some((kind, rule)) = play.markers.runs_woke(now_s) {
+            play.step(now_s, kind, rule);
         }
         play.loops_ask(now_s);
         // A worker that is done takes the next block in the same second.
@@ -178,6 +198,11 @@ impl Play {
 
     fn pre(&mut self, now_s: u64, block: &[usize], nth: usize, since_s: Option<u64>) -> Option<Stage> {
         let Some(&member) = block.get(nth) else { return Some(Stage::Cut { nth: 0, since_s: None }) };
+        if self.scenario.reading == Reading::AsInstalled {
+            self.pre[member] = Some((PreEnd::NotStarted, 0));
+            self.step(now_s, StepKind::PreEnded(member, PreEnd::NotStarted), Rule::ScriptsAreElsewhere);
+            return Some(Stage::Pre { nth: nth + 1, since_s: None });
+        }
         let Some(since_s) = since_s else {
             let rule = self.markers.pre_started(member, now_s);
             self.step(now_s, StepKind::PreStarted(member), rule);
@@ -189,7 +214,7 @@ impl Play {
         let has_ended = self.loops[member].is_some_and(|hook| hook.ended_s.is_some());
         let (end, rule) = if has_ended {
             (PreEnd::Released, Rule::PreAsksEveryTenSeconds)
-        } else if now_s - since_s >= PRE_TIMEOUT_S {
+        } else if now_s - since_s >= self.scenario.pre_timeout_s {
             (PreEnd::TimedOut, Rule::PreTimesOutAfterTenMinutes)
         } else {
             return None;
@@ -204,7 +229,7 @@ impl Play {
         let Some(since_s) = since_s else {
             // The cut itself is at once; what takes time is that Velero notices.
             self.cuts[member] = now_s;
-            let failed = self.pre[member].is_some_and(|(end, _)| end == PreEnd::TimedOut);
+            let failed = self.pre[member].is_some_and(|(end, _)| end != PreEnd::Released);
             let rule = if failed { Rule::FailedPreIsCutAllTheSame } else { Rule::NothingIsQuiesced };
             self.step(now_s, StepKind::Cut(member), rule);
             return Some(Stage::Cut { nth, since_s: Some(now_s) });
@@ -230,13 +255,15 @@ impl Play {
             MemberOutcome { pre: end, wait_s, cut_at_s: cuts[n], post_ran: posts[n], still_loops }
         };
         let members: Vec<MemberOutcome> = (0..cuts.len()).map(member).collect();
-        let has_failed = members.iter().any(|m| m.pre == PreEnd::TimedOut);
+        let has_failed = members.iter().any(|m| m.pre != PreEnd::Released);
         let skew_s = cuts.iter().max().unwrap_or(&0) - cuts.iter().min().unwrap_or(&0);
         let mut rules: BTreeSet<Rule> = steps.iter().map(|step| step.rule).collect();
         rules.insert(Rule::NothingIsQuiesced);
         rules.extend(members.iter().any(|m| m.still_loops).then_some(Rule::TimeoutKillsNothing));
         rules.extend(has_failed.then_some(Rule::FailedHookMakesPartiallyFailed));
-        let is_serial = !matches!(scenario.layout, Layout::ParallelWorkers(workers) if workers >= members.len());
+        let is_waiting = members.iter().any(|m| m.wait_s > 0);
+        let is_serial =
+            is_waiting && !matches!(scenario.layout, Layout::ParallelWorkers(workers) if workers >= members.len());
         rules.extend((is_serial && members.len() > 1).then_some(Rule::PreHooksAreSerial));
         Outcome {
             total_s,

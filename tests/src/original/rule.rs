@@ -5,6 +5,8 @@ use std::fmt;
 /// A rule that a step follows from. The first group is the original's own, the second is Velero's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Rule {
+    /// Installation: the scripts are mounted into Velero's own pod, and Velero runs hooks in the workloads' pods.
+    ScriptsAreElsewhere,
     /// Pre hook script: the group id is what stands behind `=` in the labels file, quotes included, so no marker can be named
     /// after it.
     QuotesStayInGroupId,
@@ -22,9 +24,11 @@ pub enum Rule {
     CoordinatorCountsByLabel,
     /// Coordinator: releases when somebody waits and as many have completed as wait.
     ReleaseNeedsAsManyCompletedAsWaiting,
-    /// Coordinator: a `CronJob` of every minute with `concurrencyPolicy: Replace` that sleeps a minute before it cleans up, so
-    /// the next run ends it first and the release stays.
-    ReplacedBeforeCleaningUp,
+    /// Coordinator: after a release it sleeps a minute and then removes the release and all "completed". The run of the next minute
+    /// replaces it, but its shell is process 1 of its container and hears no SIGTERM: it wakes within the pod's grace period.
+    CleansUpAfterAMinute,
+    /// Coordinator: runs so close together that the sleeping one is killed before it wakes; the release stays.
+    KilledBeforeCleaningUp,
     /// Coordinator: labelled markers older than an hour are removed.
     OldMarkersAreRemoved,
     /// Schedule: the pre hook's time-out is 10 minutes, `onError: Fail`.
@@ -45,6 +49,7 @@ impl Rule {
     /// One clause for a reader who has never seen the scripts.
     pub fn text(self) -> &'static str {
         match self {
+            Self::ScriptsAreElsewhere => "the scripts are in Velero's pod, and hooks run in the workload's",
             Self::QuotesStayInGroupId => "the group id keeps its quotes, and no marker can bear such a name",
             Self::MarkerHasNoLabels => "the hook's marker has no labels",
             Self::MarkerIsLabelled => "granted: the hook's marker has labels",
@@ -53,7 +58,8 @@ impl Rule {
             Self::OnlyPostWritesCompleted => "only the post hook writes \"completed\"",
             Self::CoordinatorCountsByLabel => "the coordinator counts markers by label",
             Self::ReleaseNeedsAsManyCompletedAsWaiting => "it releases when as many have completed as wait",
-            Self::ReplacedBeforeCleaningUp => "each run is replaced by the next before it cleans up",
+            Self::CleansUpAfterAMinute => "a release is taken back after a minute",
+            Self::KilledBeforeCleaningUp => "a run that released is killed before it cleans up",
             Self::OldMarkersAreRemoved => "labelled markers older than an hour are removed",
             Self::PreTimesOutAfterTenMinutes => "the pre hook times out after 10 minutes",
             Self::TimeoutKillsNothing => "a time-out ends no process",
