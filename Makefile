@@ -14,11 +14,11 @@ export AWS_EC2_METADATA_DISABLED := true
 export CARGO_BUILD_JOBS ?= 2
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: coordinator-static images e2e
+.PHONY: coordinator-static images e2e bench-e2e
 .PHONY: help build agent demo test lint deny unit bench control-plane fmt
 
 help: ## This list
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 27
+	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 27
 
 build: ## Both programs, for trying out
 	cargo build --locked -p hook-agent -p coordinator
@@ -72,6 +72,9 @@ e2e: agent control-plane ## Both programs under a real Velero server; a quarter 
 
 bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; three minutes once built
 	cargo bench --locked -p testbed --bench numbers
+
+bench-e2e: agent control-plane ## The same under a real Velero, beside the system before ours: most of an hour; PARTS=ours leaves parts out
+	cargo bench --locked -p testbed --bench e2e_numbers -- $(PARTS)
 
 fmt: ## Format everything
 	cargo fmt --all

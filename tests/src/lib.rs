@@ -11,6 +11,7 @@ pub mod coordinator_process;
 pub mod demo;
 pub mod isolated;
 pub mod original;
+pub mod original_real;
 pub mod pair;
 pub mod real_velero;
 pub mod velero;

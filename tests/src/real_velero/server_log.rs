@@ -47,7 +47,7 @@ pub(super) fn read(line: &str) -> Option<(String, Vec<Said>)> {
             command: strings(&line["hookCommand"]),
         }));
     } else if message == "Error executing hook" {
-        let error = text(&line, "error").to_owned();
+        let error = error_of(&line).to_owned();
         said.extend(phase(&line).map(|phase| Said::HookFailed { phase, error }));
     }
     said.extend(kept(&line, message));
@@ -65,7 +65,7 @@ fn kept(line: &Value, message: &str) -> Option<Said> {
         _ => return None,
     };
     // The form in which Velero puts them into a Backup's results.
-    let (error, name, on_error) = (text(line, "error"), text(line, "name"), text(line, "hookOnError"));
+    let (error, name, on_error) = (error_of(line), text(line, "name"), text(line, "hookOnError"));
     let given = |text: &str, form: String| if text.is_empty() { String::new() } else { form };
     let full = [
         given(name, format!("name: /{name} ")),
@@ -75,6 +75,12 @@ fn kept(line: &Value, message: &str) -> Option<Said> {
     ]
     .concat();
     Some(Said::Logged { level, message: full })
+}
+
+/// An error that knows where it was made comes in parts (`pkg/util/logging/error_location_hook.go`).
+fn error_of(line: &Value) -> &str {
+    let whole = text(line, "error");
+    if whole.is_empty() { text(line, "error.message") } else { whole }
 }
 
 fn phase(line: &Value) -> Option<HookPhase> {
@@ -87,4 +93,25 @@ fn text<'a>(line: &'a Value, key: &str) -> &'a str {
 
 fn strings(list: &Value) -> Vec<String> {
     list.as_array().into_iter().flatten().filter_map(|item| item.as_str().map(str::to_owned)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Lines of a real server, shortened.
+    #[test]
+    fn an_error_is_read_in_both_its_forms() {
+        let failed = |error: &str| Said::HookFailed { phase: HookPhase::Pre, error: error.to_owned() };
+        for (key, error) in [("error", "command terminated with exit code 7"), ("error.message", "timed out after 15s")]
+        {
+            let line = serde_json::json!({"backup": "velero/b", key: error, "hookPhase": "pre", "level": "error",
+                "msg": "Error executing hook"});
+            let (backup, said) = read(&line.to_string()).expect("a Backup's line");
+            assert_eq!(backup, "b");
+            assert!(said.contains(&failed(error)), "{said:?}");
+            let logged = |said: &Said| matches!(said, Said::Logged { message, .. } if message.ends_with(error));
+            assert!(said.iter().any(logged), "{said:?}");
+        }
+    }
 }

@@ -1,0 +1,110 @@
+//! Our hooks: how long does a pod hold still, and how far apart are the cuts of its group?
+
+use std::collections::BTreeSet;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use serde_json::json;
+use testbed::pair::{HookPlan, Night, Pair, PairOptions, compare, group_of_set};
+use testbed::velero::backup::Phase;
+use testbed::velero::cluster::{Made, Workload};
+
+use crate::rows::{GroupRow, Row, seconds};
+use crate::{isolated, leave};
+
+/// Sizes of the groups.
+const SIZES: [u32; 3] = [3, 5, 20];
+
+/// Backups of each group. All groups are backed up side by side, each in a namespace of its own.
+const ROUNDS: usize = 3;
+
+/// So that nobody waits for the budget: here it is Velero that is measured.
+const BUDGET: u32 = 100;
+
+/// 20 pods of 5 s each take 105 s; a busy machine has the rest.
+const BACKUP_TIMEOUT: Duration = Duration::from_mins(4);
+
+const LIMIT: Duration = Duration::from_mins(20);
+
+/// The workload's name.
+const SET: &str = "db";
+
+/// A group and what its Backups showed.
+struct Measured {
+    namespace: String,
+    is_ordered: bool,
+    made: Made,
+    nights: Vec<Night>,
+}
+
+/// The rows of our hooks.
+pub fn groups() {
+    isolated("ours", LIMIT, async || {
+        let mut options = PairOptions::real("bench", BUDGET);
+        options.real.early_polling = false;
+        options.velero.concurrent_backups = 2 * SIZES.len();
+        let pair = Pair::start_real(options).await?;
+        let mut groups = Vec::new();
+        for pods in SIZES {
+            for is_ordered in [false, true] {
+                let namespace = format!("{}-{pods}", if is_ordered { "ordered" } else { "plain" });
+                let made = pair.with(Workload::stateful_set(&namespace, SET, pods), &HookPlan::default()).await?;
+                groups.push(Measured { namespace, is_ordered, made, nights: vec![] });
+            }
+        }
+        for round in 0..ROUNDS {
+            let nights = groups.iter().map(|group| group.back_up(&pair, round));
+            let nights = futures::future::try_join_all(nights).await?;
+            groups.iter_mut().zip(nights).for_each(|(group, night)| group.nights.push(night));
+        }
+        groups.iter().try_for_each(|group| leave(&group.row()))
+    });
+}
+
+impl Measured {
+    async fn back_up(&self, pair: &Pair, round: usize) -> anyhow::Result<Night> {
+        let backup = format!("{}-{round}", self.namespace);
+        let mut spec = json!({"includedNamespaces": [self.namespace]});
+        if self.is_ordered {
+            spec["orderedResources"] = json!({"pods": self.made.ordered()});
+        }
+        pair.velero.submit(&backup, spec).await?;
+        let (phase, seen) = pair.velero.finished(&backup, BACKUP_TIMEOUT).await?;
+        let night = Night { backup, phase, seen };
+        let receipt = pair.receipt(&night.backup, &group_of_set(&self.namespace, SET)).await?;
+        // A figure of a receipt that is not true would be worth nothing.
+        compare(receipt.verdict, &night.truth(&self.made))?;
+        Ok(night)
+    }
+
+    /// All from the independent log, nothing from the receipts.
+    fn row(&self) -> Row {
+        let Self { namespace: _, is_ordered, made, nights } = self;
+        let members = || nights.iter().flat_map(|night| made.pods.iter().map(move |pod| (night, &pod.name)));
+        let held = members().filter_map(|(night, pod)| {
+            let quiesce = night.seen.quiesce(pod)?;
+            Some(quiesce.until?.after(quiesce.from))
+        });
+        let outcome: BTreeSet<String> =
+            nights.iter().map(|night| format!("{}, {}", night.phase, night.truth(made).consistency)).collect();
+        Row::Group(GroupRow {
+            layout: if *is_ordered { "one ordered block" } else { "the namespace" }.to_owned(),
+            pods: u32::try_from(made.pods.len()).unwrap_or(u32::MAX),
+            system: "ours".to_owned(),
+            backups: nights.len(),
+            wait_s: seconds(members().filter_map(|(night, pod)| night.seen.wait(pod))),
+            skew_s: seconds(nights.iter().filter_map(|night| night.seen.skew())),
+            held_s: seconds(held),
+            total_s: seconds(nights.iter().filter_map(|night| work(night).ok())),
+            outcome: outcome.into_iter().collect::<Vec<_>>().join("; "),
+        })
+    }
+}
+
+/// From `InProgress` to the next phase: hooks and cuts happen there.
+pub fn work(night: &Night) -> anyhow::Result<Duration> {
+    let begin = night.seen.entered(Phase::InProgress).context("never in progress")?;
+    let after = [Phase::WaitingForPluginOperations, Phase::Finalizing, Phase::Completed];
+    let end = after.into_iter().find_map(|phase| night.seen.entered(phase));
+    Ok(end.with_context(|| format!("not as it should be:\n{}", night.seen))?.after(begin))
+}
