@@ -86,7 +86,8 @@ pub struct PreArgs {
 #[command(next_help_heading = "Hold still")]
 pub struct QuiesceArgs {
     /// What to hold still, as a list of steps in YAML or JSON (below); `none`, or nothing: the group's order and timing alone
-    #[arg(long, env = "QUIESCE", value_name = "STEPS")]
+    // A list in YAML begins with a hyphen.
+    #[arg(long, env = "QUIESCE", value_name = "STEPS", allow_hyphen_values = true)]
     pub quiesce: Option<String>,
 
     /// How long the pod is held still at most, whatever happens; must not be above --hold [default: 1m]

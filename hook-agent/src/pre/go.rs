@@ -44,7 +44,10 @@ pub async fn released(hook: &Hook, member: &mut Member, epoch: Epoch) -> Result<
         Err(e) => format!("NOT reported, so the receipt will not count it: {}", chain(&e)),
     };
     let at_most = format_ms(u64::from(hook.limits.hold_s) * 1_000);
-    let how = kept(hook, still).await;
+    let how = match kept(hook, still).await {
+        Ok(how) => how,
+        Err(lost) => take_back(hook, member, lost, Admission::Released, Some(epoch)).await?,
+    };
     hook.lines.say(format_args!(
         "released in round {epoch} after {waited}; {how}, {reported}; counts until post runs, {at_most} at most"
     ));
@@ -81,7 +84,10 @@ pub async fn unreleased(
             Err(_) => "not reported".to_owned(),
         }
     };
-    let how = kept(hook, still).await;
+    let how = match kept(hook, still).await {
+        Ok(how) => how,
+        Err(lost) => take_back(hook, member, lost, admission, None).await?,
+    };
     hook.lines.say(format_args!(
         "GOES ON WITHOUT A RELEASE after {waited} ({admission}): {}{because}; {how}, {reported}",
         said(why)
@@ -96,7 +102,7 @@ pub async fn unregistered(hook: &Hook, why: Unreleased, cause: Cause) -> Result<
     }
     let still = hold_still(hook, None).await;
     fail_if_wanted(hook, None, &still).await?;
-    let how = kept(hook, still).await;
+    let how = unclaimed(hook, still).await?;
     hook.lines.say(format_args!(
         "GOES ON WITHOUT A RELEASE ({}): {} ({}); {how}, not reported",
         why.admission(),
@@ -114,7 +120,7 @@ pub async fn behind_another(hook: &Hook, member: &Member) -> Result<(), Failure>
     }
     let still = hold_still(hook, Some(member)).await;
     fail_if_wanted(hook, None, &still).await?;
-    let how = kept(hook, still).await;
+    let how = unclaimed(hook, still).await?;
     hook.lines.say(format_args!(
         "GOES ON WITHOUT A RELEASE ({}): {}, while a later run of the hook still waits; {how}, not reported",
         why.admission(),
@@ -149,10 +155,10 @@ async fn fail_if_wanted(hook: &Hook, member: Option<&mut Member>, still: &Still)
     Err(Failure::Quiesce(why.clone()))
 }
 
-/// Hands over to the keeper, and says how the pod stands.
-async fn kept(hook: &Hook, still: Still) -> String {
+/// Hands over to the keeper, and says how the pod stands; or why it is no longer held.
+async fn kept(hook: &Hook, still: Still) -> Result<String, String> {
     if let Some(why) = &still.failure {
-        return format!("NOT HELD STILL, its snapshot is crash-consistent ({why})");
+        return Ok(not_held(why));
     }
     let words = still.words.clone();
     let at_most = if hook.plan.kinds().hold() {
@@ -161,9 +167,42 @@ async fn kept(hook: &Hook, still: Still) -> String {
         String::new()
     };
     match still.keep().await {
-        None => format!("quiesced ({words}{at_most})"),
-        Some(why) => format!("QUIESCED AND LOST AGAIN ({words}): {why}"),
+        None => Ok(format!("quiesced ({words}{at_most})")),
+        Some(why) => Err(format!("{words} was held and is let go again: {why}")),
     }
+}
+
+fn not_held(why: &str) -> String {
+    format!("NOT HELD STILL, its snapshot is crash-consistent ({why})")
+}
+
+/// The same where nothing was claimed in the Lease.
+async fn unclaimed(hook: &Hook, still: Still) -> Result<String, Failure> {
+    match kept(hook, still).await {
+        Err(lost) if hook.quiesce.on_failure == Policy::Fail => Err(Failure::Quiesce(lost)),
+        Err(lost) => Ok(not_held(&lost)),
+        Ok(how) => Ok(how),
+    }
+}
+
+/// Takes back the claim that the pod is still: the keeper ended, or reached its limit, before it could go on without pre.
+async fn take_back(
+    hook: &Hook,
+    member: &mut Member,
+    lost: String,
+    admission: Admission,
+    epoch: Option<Epoch>,
+) -> Result<String, Failure> {
+    let failed = hook.quiesce.on_failure == Policy::Fail;
+    let change = if failed {
+        Change::Failed(lost.clone())
+    } else {
+        let (failure, hold_s) = (Some(lost.clone()), hook.limits.hold_s);
+        Change::Quiesced { at: None, failure, admission, epoch, hold_s }
+    };
+    // If this does not get through, the keeper or post still says until when it was held.
+    let _ = report(hook, member, &change, REPORT_UNRELEASED_MS).await;
+    if failed { Err(Failure::Quiesce(lost)) } else { Ok(not_held(&lost)) }
 }
 
 fn quiesced(hook: &Hook, still: &Still, admission: Admission, epoch: Option<Epoch>) -> Change {

@@ -71,6 +71,20 @@ async fn pre_killed_before_it_reported() {
 }
 
 #[tokio::test]
+async fn a_limit_that_passes_before_pre_reported_is_not_claimed() {
+    let bed = Bed::start().await;
+    let pre = bed.pre_with(&exec_plan(&bed)).env("QUIESCE_MAX", "1s").start();
+    let attempt = bed.waiting().await;
+    let slow = Fault::new(Target::any().user(USER).verb(Verb::Patch), Effect::Silence).first(1);
+    bed.api.faults().add(slow);
+    bed.release(7, &[&attempt]);
+    pre.ended().await.check(0, &["NOT HELD STILL", "was held and is let go again"]);
+    bed.logs(&["freeze", "thaw"]).await;
+    bed.member_that("claims nothing", |m| m.phase == MemberPhase::Quiesced && m.proven_quiesced_at().is_none()).await;
+    bed.nobody_is_left().await;
+}
+
+#[tokio::test]
 async fn keeper_killed() {
     let bed = Bed::start().await;
     bed.holding(&exec_plan(&bed)).await;
@@ -88,7 +102,8 @@ async fn keeper_killed_while_it_begins_to_hold() {
     let attempt = bed.waiting().await;
     bed.release(7, &[&attempt]);
     bed.logs(&["freeze"]).await;
-    let freeze = bed.record().and_then(|r| r["steps"][0][1]["pid"].as_u64()).expect("its program is written down");
+    let noted = || bed.record().and_then(|r| r["steps"][0][1]["pid"].as_u64());
+    let freeze = eventually(noted).await.expect("its program is written down");
     signal("KILL", bed.the("keep"));
     // Pre tries again with another keeper, which first lets go of what the first one left.
     let again = || (bed.log().len() >= 3).then_some(());

@@ -7,4 +7,5 @@ mod layouts;
 mod nonsense;
 mod on_real;
 mod pods;
+mod quiesce;
 mod restarts;
