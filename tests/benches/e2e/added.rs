@@ -39,31 +39,44 @@ pub fn to_backups() {
         let with = pair.with(Workload::stateful_set("with", "db", PODS), &HookPlan::default()).await?;
         let without = bare(&pair).await?;
         for is_ordered in [false, true] {
-            let mut times = [(vec![], vec![]), (vec![], vec![])];
+            let mut nights = [vec![], vec![]];
             for round in 0..ROUNDS {
                 // Each is the first of the two as often as the other.
                 for which in [round % 2, 1 - round % 2] {
                     let (name, made) = [("with", &with), ("without", &without)][which];
-                    let night = back_up(&pair, name, made, is_ordered, round).await?;
-                    times[which].0.push(work(&night)?);
-                    times[which].1.push(total(&night)?);
+                    nights[which].push(back_up(&pair, name, made, is_ordered, round).await?);
                 }
             }
-            let [(with_work, with_total), (without_work, without_total)] = times;
-            let row = |what: &str, with: Vec<Duration>, without: Vec<Duration>| {
-                leave(&Row::Added(AddedRow {
-                    layout: if is_ordered { "one ordered block" } else { "the namespace" }.to_owned(),
-                    pods: PODS,
-                    what: what.to_owned(),
-                    with_s: seconds(with),
-                    without_s: seconds(without),
-                }))
-            };
-            row("all is cut and let go", with_work, without_work)?;
-            row("Completed", with_total, without_total)?;
+            let [with, without] = &nights;
+            leave(&row(is_ordered, "all is cut and let go", with, without, work)?)?;
+            leave(&row(is_ordered, "Completed", with, without, total)?)?;
         }
         Ok(())
     });
+}
+
+fn row(
+    is_ordered: bool,
+    what: &str,
+    with: &[Night],
+    without: &[Night],
+    time: fn(&Night) -> anyhow::Result<Duration>,
+) -> anyhow::Result<Row> {
+    let times = |nights: &[Night]| nights.iter().map(time).collect::<anyhow::Result<Vec<Duration>>>();
+    Ok(Row::Added(AddedRow {
+        layout: if is_ordered { "one ordered block" } else { "the namespace" }.to_owned(),
+        pods: PODS,
+        what: what.to_owned(),
+        with_s: seconds(times(with)?),
+        without_s: seconds(times(without)?),
+        in_hooks_s: seconds(with.iter().map(in_hooks)),
+    }))
+}
+
+/// From each hook's start to Velero's answer, one after another as they run.
+fn in_hooks(night: &Night) -> Duration {
+    let hooks = night.seen.hooks();
+    hooks.iter().filter_map(|hook| Some(hook.reported.as_ref()?.0.after(hook.started))).sum()
 }
 
 /// The same workload without hooks.

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use testbed::original::{Layout, Reading, Scenario, play};
-use testbed::original_real::{Measured, OriginalBed, Times};
+use testbed::original::{COORDINATOR_EVERY_S, Layout, Reading, Scenario, play};
+use testbed::original_real::{Measured, OriginalBed};
 
 use crate::rows::{GroupRow, Row, seconds};
 use crate::{isolated, leave};
@@ -16,10 +16,12 @@ const FOUR_WORKERS_LIMIT: Duration = Duration::from_mins(20);
 
 const WORKERS: usize = 4;
 
+const COORDINATOR_EVERY: Duration = Duration::from_secs(COORDINATOR_EVERY_S);
+
 /// The rows of a default Velero. All groups are backed up side by side, each in a namespace of its own.
 pub fn one_worker() {
     isolated("original", ONE_WORKER_LIMIT, async || {
-        let bed = OriginalBed::start(1, Times::default()).await?;
+        let bed = OriginalBed::start(1, COORDINATOR_EVERY).await?;
         // Before the scripts are in the image.
         run(&bed, "installed", 3, Layout::EachPodAlone, Reading::AsInstalled).await?;
         run(&bed, "installed-block", 3, Layout::OneBlock, Reading::AsInstalled).await?;
@@ -34,7 +36,7 @@ pub fn one_worker() {
 /// The rows of a Velero with workers.
 pub fn four_workers() {
     isolated("parallel", FOUR_WORKERS_LIMIT, async || {
-        let bed = OriginalBed::start(WORKERS, Times::default()).await?;
+        let bed = OriginalBed::start(WORKERS, COORDINATOR_EVERY).await?;
         tokio::try_join!(
             run(&bed, "literal", 3, Layout::ParallelWorkers(WORKERS), Reading::Literal),
             run(&bed, "labelled", 3, Layout::ParallelWorkers(WORKERS), Reading::Labelled),
@@ -45,8 +47,9 @@ pub fn four_workers() {
 
 async fn run(bed: &OriginalBed, name: &str, pods: u32, layout: Layout, reading: Reading) -> anyhow::Result<()> {
     let made = bed.put(name, pods, reading).await?;
-    let measured = bed.back_up(name, &made, layout).await?;
-    for contradiction in measured.contradictions(&play(&Scenario::new(made.pods.len(), layout, reading))) {
+    let scenario = Scenario::new(made.pods.len(), layout, reading);
+    let measured = bed.back_up(name, &made, &scenario).await?;
+    for contradiction in measured.contradictions(&play(&scenario)) {
         eprintln!("{name}: the model is wrong here: {contradiction}");
     }
     leave(&row(bed, pods, layout, reading, &measured))

@@ -26,12 +26,16 @@ const BACKUP_TIMEOUT: Duration = Duration::from_mins(4);
 
 const LIMIT: Duration = Duration::from_mins(20);
 
+/// As many as the original is measured with.
+const WORKERS: usize = 4;
+
 /// The workload's name.
 const SET: &str = "db";
 
 /// A group and what its Backups showed.
 struct Measured {
     namespace: String,
+    layout: String,
     is_ordered: bool,
     made: Made,
     nights: Vec<Night>,
@@ -49,16 +53,35 @@ pub fn groups() {
             for is_ordered in [false, true] {
                 let namespace = format!("{}-{pods}", if is_ordered { "ordered" } else { "plain" });
                 let made = pair.with(Workload::stateful_set(&namespace, SET, pods), &HookPlan::default()).await?;
-                groups.push(Measured { namespace, is_ordered, made, nights: vec![] });
+                let layout = if is_ordered { "one ordered block" } else { "the namespace" }.to_owned();
+                groups.push(Measured { namespace, layout, is_ordered, made, nights: vec![] });
             }
         }
-        for round in 0..ROUNDS {
-            let nights = groups.iter().map(|group| group.back_up(&pair, round));
-            let nights = futures::future::try_join_all(nights).await?;
-            groups.iter_mut().zip(nights).for_each(|(group, night)| group.nights.push(night));
-        }
-        groups.iter().try_for_each(|group| leave(&group.row()))
+        back_up_in_rounds(&pair, groups).await
     });
+}
+
+/// The rows of our hooks where Velero has workers: all of a group wait for each other.
+pub fn barrier() {
+    isolated("barrier", LIMIT, async || {
+        let mut options = PairOptions::real("bench", BUDGET);
+        options.real.early_polling = false;
+        options.velero.item_block_workers = WORKERS;
+        let pair = Pair::start_real(options).await?;
+        let (namespace, layout) = ("barrier-3".to_owned(), format!("the namespace, {WORKERS} workers"));
+        let made = pair.with(Workload::stateful_set(&namespace, SET, 3), &HookPlan::default()).await?;
+        let group = Measured { namespace, layout, is_ordered: false, made, nights: vec![] };
+        back_up_in_rounds(&pair, vec![group]).await
+    });
+}
+
+async fn back_up_in_rounds(pair: &Pair, mut groups: Vec<Measured>) -> anyhow::Result<()> {
+    for round in 0..ROUNDS {
+        let nights = groups.iter().map(|group| group.back_up(pair, round));
+        let nights = futures::future::try_join_all(nights).await?;
+        groups.iter_mut().zip(nights).for_each(|(group, night)| group.nights.push(night));
+    }
+    groups.iter().try_for_each(|group| leave(&group.row()))
 }
 
 impl Measured {
@@ -79,7 +102,7 @@ impl Measured {
 
     /// All from the independent log, nothing from the receipts.
     fn row(&self) -> Row {
-        let Self { namespace: _, is_ordered, made, nights } = self;
+        let Self { namespace: _, layout, is_ordered: _, made, nights } = self;
         let members = || nights.iter().flat_map(|night| made.pods.iter().map(move |pod| (night, &pod.name)));
         let held = members().filter_map(|(night, pod)| {
             let quiesce = night.seen.quiesce(pod)?;
@@ -88,7 +111,7 @@ impl Measured {
         let outcome: BTreeSet<String> =
             nights.iter().map(|night| format!("{}, {}", night.phase, night.truth(made).consistency)).collect();
         Row::Group(GroupRow {
-            layout: if *is_ordered { "one ordered block" } else { "the namespace" }.to_owned(),
+            layout: layout.clone(),
             pods: u32::try_from(made.pods.len()).unwrap_or(u32::MAX),
             system: "ours".to_owned(),
             backups: nights.len(),

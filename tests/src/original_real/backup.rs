@@ -5,15 +5,15 @@ use shared::names::LABEL_SNAPSHOT_GROUP;
 use std::time::Duration;
 
 use super::scripts::{POST, PRE};
-use crate::original::Layout;
+use crate::original::{Layout, PRE_TIMEOUT_S};
 use crate::velero::cluster::Made;
 
 /// The post hook's time-out in the original's Schedules.
 const POST_TIMEOUT: &str = "5m";
 
-/// What the original's own Schedule of a `StatefulSet` asks for: the pre hook's time-out aside, as it is written there.
-pub fn as_scheduled(namespace: &str, set: &str, pre_timeout: Duration) -> Value {
-    let mut spec = everything(namespace, pre_timeout);
+/// What the original's own Schedule of a `StatefulSet` asks for.
+pub fn as_scheduled(namespace: &str, set: &str) -> Value {
+    let mut spec = everything(namespace, Duration::from_secs(PRE_TIMEOUT_S));
     spec["includedResources"] = json!(["statefulsets"]);
     spec["labelSelector"] = json!({"matchExpressions": [{"key": "app", "operator": "In", "values": [set]}]});
     spec

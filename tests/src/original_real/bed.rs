@@ -16,7 +16,7 @@ use super::backup;
 use super::cron_job::{CronJob, Job};
 use super::measured::Measured;
 use super::scripts::{self, Scripts};
-use crate::original::{self, Layout, Reading};
+use crate::original::{Reading, Scenario};
 use crate::real_velero::{NODE, RealBed, RealSettings, RealVelero};
 use crate::velero::VeleroSettings;
 use crate::velero::backup::{Phase, VELERO_NAMESPACE};
@@ -26,29 +26,14 @@ use crate::velero::truth::Timeline;
 /// Backups of different namespaces may run side by side: what they wait for is their own hooks.
 const CONCURRENT_BACKUPS: usize = 8;
 
-/// What a Backup takes beyond its hooks' time-outs and 5 s a cut.
+/// Velero looks for a cut every 5 s.
+const EACH_CUT_AT_MOST: Duration = Duration::from_secs(10);
+
+/// What a Backup takes beyond its hooks' time-outs and its cuts.
 const MARGIN: Duration = Duration::from_mins(2);
 
 /// The workload's name.
 const SET: &str = "db";
-
-/// The original's own times, or shorter ones.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Times {
-    /// Its pre hook's time-out.
-    pub pre_timeout: Duration,
-    /// Its coordinator's period.
-    pub coordinator_every: Duration,
-}
-
-impl Default for Times {
-    fn default() -> Self {
-        Self {
-            pre_timeout: Duration::from_secs(original::PRE_TIMEOUT_S),
-            coordinator_every: Duration::from_secs(original::COORDINATOR_EVERY_S),
-        }
-    }
-}
 
 /// A bed without any of our programs.
 pub struct OriginalBed {
@@ -57,19 +42,18 @@ pub struct OriginalBed {
     scripts: Scripts,
     bed: Arc<RealBed>,
     client: Client,
-    times: Times,
     _cron_job: CronJob,
 }
 
 impl std::fmt::Debug for OriginalBed {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("OriginalBed").field("velero", &self.velero).field("times", &self.times).finish_non_exhaustive()
+        f.debug_struct("OriginalBed").field("velero", &self.velero).finish_non_exhaustive()
     }
 }
 
 impl OriginalBed {
-    /// Inside of [`crate::isolated::run`]. `workers` is Velero's `--item-block-worker-count`.
-    pub async fn start(workers: usize, times: Times) -> anyhow::Result<Self> {
+    /// Inside of [`crate::isolated::run`]. `workers` is Velero's `--item-block-worker-count`; the coordinator runs as often as said.
+    pub async fn start(workers: usize, coordinator_every: Duration) -> anyhow::Result<Self> {
         let scripts = Scripts::chosen()?;
         let bed = Arc::new(RealBed::start().await?);
         let client = bed.control_plane.client().await;
@@ -87,8 +71,8 @@ impl OriginalBed {
             home: bed.folder().join("original"),
             log: bed.folder().join("original.log"),
         };
-        let cron_job = CronJob::start(job, times.coordinator_every)?;
-        Ok(Self { velero, scripts, bed, client, times, _cron_job: cron_job })
+        let cron_job = CronJob::start(job, coordinator_every)?;
+        Ok(Self { velero, scripts, bed, client, _cron_job: cron_job })
     }
 
     /// Where its scripts come from.
@@ -134,22 +118,23 @@ impl OriginalBed {
         Ok(())
     }
 
-    /// Backs a group up, in the layout, and waits for the end.
-    pub async fn back_up(&self, name: &str, made: &Made, layout: Layout) -> anyhow::Result<Measured> {
+    /// Backs a group up, with the scenario's layout and time-out, and waits for the end.
+    pub async fn back_up(&self, name: &str, made: &Made, scenario: &Scenario) -> anyhow::Result<Measured> {
         let namespace = made.pods.first().context("a group has pods")?.name.namespace.clone();
-        let spec = backup::of_layout(made, &namespace, layout, self.times.pre_timeout);
-        let (phase, seen) = self.run(name, spec, made.pods.len()).await?;
+        let pre_timeout = Duration::from_secs(scenario.pre_timeout_s);
+        let spec = backup::of_layout(made, &namespace, scenario.layout, pre_timeout);
+        let each = pre_timeout + EACH_CUT_AT_MOST;
+        let limit = each * u32::try_from(made.pods.len()).unwrap_or(u32::MAX) + MARGIN;
+        let (phase, seen) = self.run(name, spec, limit).await?;
         Measured::of(&seen, made, phase).with_context(|| format!("Backup {name}"))
     }
 
     /// Backs a group up as the original's own Schedule would; returns what was seen.
     pub async fn back_up_as_scheduled(&self, name: &str, namespace: &str) -> anyhow::Result<(Phase, Timeline)> {
-        self.run(name, backup::as_scheduled(namespace, SET, self.times.pre_timeout), 1).await
+        self.run(name, backup::as_scheduled(namespace, SET), MARGIN).await
     }
 
-    async fn run(&self, name: &str, spec: Value, members: usize) -> anyhow::Result<(Phase, Timeline)> {
-        let each = self.times.pre_timeout + Duration::from_secs(10);
-        let limit = each * u32::try_from(members).unwrap_or(u32::MAX) + MARGIN;
+    async fn run(&self, name: &str, spec: Value, limit: Duration) -> anyhow::Result<(Phase, Timeline)> {
         self.velero.submit(name, spec).await?;
         Ok(self.velero.finished(name, limit).await?)
     }

@@ -14,7 +14,7 @@
 //! 4. Its coordinator is a `CronJob` of Kubernetes; where no controllers run, [`cron_job::CronJob`] starts it every minute, as an
 //!    administrator (its account, Velero's own, is one).
 //! 5. Its annotator's labels are set when the pods are made; the group's id is the annotator's.
-//! 6. Tests cannot wait 10 minutes: [`Times`] may be shorter. Nothing else changes with them.
+//! 6. Tests cannot wait 10 minutes: the pre hook's time-out and the coordinator's period may be shorter. Nothing else changes.
 //!
 //! [`Reading::AsInstalled`]: crate::original::Reading::AsInstalled
 //! [`Reading::Unquoted`]: crate::original::Reading::Unquoted
@@ -27,5 +27,5 @@ mod measured;
 pub mod scripts;
 
 pub use backup::as_scheduled;
-pub use bed::{OriginalBed, Times};
+pub use bed::OriginalBed;
 pub use measured::{Measured, MeasuredMember};
