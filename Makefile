@@ -72,6 +72,7 @@ e2e: agent control-plane ## Both programs under a real Velero server; a quarter 
 
 bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; three minutes once built
 	cargo bench --locked -p testbed --bench numbers
+	cargo bench --locked -p coordinator-core --bench plan
 
 bench-e2e: agent control-plane ## The same under a real Velero, beside the system before ours: most of an hour; PARTS=ours leaves parts out
 	cargo bench --locked -p testbed --bench e2e_numbers -- $(PARTS)

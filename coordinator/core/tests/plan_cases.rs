@@ -16,7 +16,7 @@ use coordinator_core::schedule_check::{Violation, check};
 fn group(name: &str, volumes: u32, in_flight_s: u32) -> Demand {
     let mut demand = nights::demands(1, 1).remove(0);
     demand.key = name.parse().unwrap();
-    demand.volumes = volumes;
+    (demand.volumes, demand.volume_ids) = (volumes, Vec::new());
     demand.run.in_flight_s = in_flight_s;
     demand.run.occupies_s = in_flight_s.min(60);
     demand

@@ -2,7 +2,7 @@
 
 #![allow(dead_code, reason = "each test and the benchmark use their own part of it")]
 
-use coordinator_core::schedule::demand::{Demand, ExpectedRun, Learned, PENDING_PER_VOLUME_DEFAULT, When};
+use coordinator_core::schedule::demand::{Demand, ExpectedRun, Learned, PENDING_PER_VOLUME_DEFAULT, VolumeId, When};
 use coordinator_core::schedule::learning::occupies_s;
 use coordinator_core::schedule::live::{LivePlan, LiveSlot};
 use coordinator_core::schedule::plan::Plan;
@@ -52,7 +52,7 @@ fn demand(n: u32, namespaces: u32, dice: &mut Dice) -> Demand {
     Demand {
         key: format!("team-{namespace}/group-{n:08x}").parse().unwrap(),
         volumes,
-        volume_ids: Vec::new(),
+        volume_ids: (0..volumes).filter_map(|v| VolumeId::parse(&format!("vol-{n:08x}{v:09x}"))).collect(),
         run: ExpectedRun {
             in_flight_s,
             occupies_s: occupies_s(volumes).min(in_flight_s),
