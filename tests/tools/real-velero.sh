@@ -39,20 +39,18 @@ copy_crds() {
   mv "$target.part" "$target"
 }
 
+# velero: the server and the definitions of its kinds.
 velero() {
-  local default_velero default_plugin velero plugin bin module source snapshots
-  default_velero=$(version_of "$tools/velero" $velero_module)
-  default_plugin=$(version_of "$tools/velero" $plugin_module)
-  velero=${VELERO_VERSION:-$default_velero}
-  plugin=${PLUGIN_VERSION:-$default_plugin}
-  bin="$SNAPSHOT_GROUPS_CACHE/velero/velero-$velero-plugin-$plugin"
-  if [ ! -x "$bin/velero" ] || [ ! -x "$bin/velero-plugin-for-aws" ] || [ ! -d "$bin/crds" ]; then
-    need_go "Velero $velero and its AWS plugin $plugin"
+  local default version bin module source snapshots
+  default=$(version_of "$tools/velero" $velero_module)
+  version=${VELERO_VERSION:-$default}
+  bin="$SNAPSHOT_GROUPS_CACHE/velero/$version"
+  if [ ! -x "$bin/velero" ] || [ ! -d "$bin/crds" ]; then
+    need_go "Velero $version"
     hold "$bin"
     module="$tools/velero"
-    [ "$velero $plugin" = "$default_velero $default_plugin" ] || module=$("$tools/other-version.sh" velero "$velero" "$plugin")
-    build "$bin" "$module" velero $velero_module/cmd/velero "-X $velero_module/pkg/buildinfo.Version=$velero"
-    build "$bin" "$module" velero-plugin-for-aws $plugin_module/velero-plugin-for-aws
+    [ "$version" = "$default" ] || module=$("$tools/other-version.sh" velero "$version")
+    build "$bin" "$module" velero $velero_module/cmd/velero "-X $velero_module/pkg/buildinfo.Version=$version"
     if [ ! -d "$bin/crds" ]; then
       source=$(module_folder "$module" $velero_module)
       snapshots=$(snapshot_client "$module")
@@ -61,8 +59,23 @@ velero() {
     fi
   fi
   echo "VELERO=$bin/velero"
-  echo "VELERO_PLUGIN_FOR_AWS=$bin/velero-plugin-for-aws"
   echo "VELERO_CRDS=$bin/crds"
+}
+
+# plugin: one plugin serves any Velero: they speak over a protocol that has stayed the same.
+plugin() {
+  local default version bin module
+  default=$(version_of "$tools/velero" $plugin_module)
+  version=${PLUGIN_VERSION:-$default}
+  bin="$SNAPSHOT_GROUPS_CACHE/velero-plugin-for-aws/$version"
+  if [ ! -x "$bin/velero-plugin-for-aws" ]; then
+    need_go "Velero's AWS plugin $version"
+    hold "$bin"
+    module="$tools/velero"
+    [ "$version" = "$default" ] || module=$("$tools/other-version.sh" velero-plugin-for-aws "$version")
+    build "$bin" "$module" velero-plugin-for-aws $plugin_module/velero-plugin-for-aws
+  fi
+  echo "VELERO_PLUGIN_FOR_AWS=$bin/velero-plugin-for-aws"
 }
 
 # snapshot_client FOLDER: the source of the snapshot client, of whichever major version FOLDER's go.mod asks for.
@@ -95,6 +108,7 @@ snapshot_chain() {
 case "${1:-velero}" in
 velero)
   velero
+  plugin
   stand_in=$(own kubelet-stand-in kubelet)
   echo "KUBELET_STAND_IN=$stand_in"
   ;;
