@@ -48,7 +48,7 @@ images: agent coordinator-static ## Both images FROM scratch, as OCI archives in
 demo: build ## The product at work, without a cluster: three layouts, three verdicts, in under a minute
 	cargo run --locked --quiet -p testbed --bin demo
 
-test: lint deny agent control-plane unit e2e ## Every check; green on a machine with only Rust and Go
+test: lint deny agent control-plane unit e2e go-tools ## Every check; green on a machine with only Rust and Go
 
 lint: ## Formatting and lints
 	cargo fmt --all --check
@@ -69,6 +69,17 @@ unit: ## All tests
 
 e2e: agent control-plane ## Both programs under a real Velero server; a quarter of an hour to build it, once, then minutes
 	cargo test --locked -p testbed --test e2e -- --test-threads=$(E2E_AT_ONCE)
+
+go-tools: ## The Go programs of the real beds: formatted, vetted, tested
+	@if ! command -v go >/dev/null; then \
+	  if [ "$${CI:-}" = true ]; then echo "go-tools: no Go: with CI=true that is a failure" >&2; exit 1; fi; \
+	  echo "go-tools: SKIPPED, needs Go (https://go.dev/dl)"; exit 0; \
+	fi; \
+	set -e; for module in kubelet ebs-driver; do \
+	  cd $(CURDIR)/tests/tools/$$module; echo "go-tools: $$module"; \
+	  unformatted=$$(gofmt -l .); [ -z "$$unformatted" ] || { echo "go-tools: run gofmt -w on $$unformatted" >&2; exit 1; }; \
+	  CGO_ENABLED=0 go vet -trimpath ./...; CGO_ENABLED=0 go test -trimpath ./...; \
+	done
 
 bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; three minutes once built
 	cargo bench --locked -p testbed --bench numbers
