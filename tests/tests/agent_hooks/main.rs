@@ -14,6 +14,7 @@ mod keeper;
 mod odd_leases;
 mod on_real;
 mod post;
+mod postgres;
 mod quiesce;
 mod refusals;
 mod release;

@@ -177,7 +177,8 @@ fn run(program: &str, args: &[&str]) -> Output {
     Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"))
 }
 
-fn done(program: &str, args: &[&str]) -> Result<(), String> {
+/// Runs a program; an error is what it said.
+pub fn done(program: &str, args: &[&str]) -> Result<(), String> {
     let output = Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
     if output.status.success() {
         return Ok(());
