@@ -1,4 +1,4 @@
-//! The README's recipe for PostgreSQL against a real server: one session from pre to post, and what is said when that is lost.
+//! The README's recipe for a database against a real server: one session from pre to post, and what is said when that is lost.
 
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
