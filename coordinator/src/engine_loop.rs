@@ -17,6 +17,7 @@ use crate::input::Input;
 use crate::kind::Kind;
 use crate::log::{EventType, Fields, Log, Repeats, tell};
 use crate::metrics::Metrics;
+use crate::publish::Publisher;
 use crate::signals::{Stop, stopped};
 
 /// The shortest sleep, ms: a decision that wants to be woken at once, for ever, must not take a whole processor. News
@@ -38,6 +39,8 @@ pub struct Tools {
     pub metrics: Metrics,
     /// Alive, ready.
     pub health: Health,
+    /// Who tells users.
+    pub publisher: Publisher,
 }
 
 /// The loop.
@@ -102,6 +105,9 @@ impl EngineLoop {
         match input {
             Input::Event(event) => self.step(*event),
             Input::Listed(kind) => {
+                if kind == Kind::VeleroServer && self.workers.is_none() {
+                    self.say_workers();
+                }
                 if self.awaited.remove(&kind) && self.awaited.is_empty() {
                     self.synced();
                 }
@@ -117,13 +123,7 @@ impl EngineLoop {
             Input::Workers(workers) => {
                 if workers != self.workers {
                     self.workers = workers;
-                    let said = workers.map_or_else(|| "unknown".to_owned(), |n| n.to_string());
-                    let fields = Fields::from_iter([("workers".to_owned(), Value::from(workers))]);
-                    self.tools.log.say(
-                        EventType::VeleroWorkers,
-                        &format!("Velero's item block workers: {said}"),
-                        &fields,
-                    );
+                    self.say_workers();
                     self.learn();
                 }
             }
@@ -134,10 +134,24 @@ impl EngineLoop {
         }
     }
 
+    fn say_workers(&self) {
+        let said = self.workers.map_or_else(
+            || {
+                "unknown (no Deployment velero to be read in Velero's namespace, or its flag is no number): barriers only \
+                 where a workload asks for one; --item-block-worker-count sets it"
+                    .to_owned()
+            },
+            |workers| workers.to_string(),
+        );
+        let fields = Fields::from_iter([("workers".to_owned(), Value::from(self.workers))]);
+        self.tools.log.say(EventType::VeleroWorkers, &format!("Velero's item block workers: {said}"), &fields);
+    }
+
     /// Tells the core what was found out, and lets it decide anew.
     fn learn(&mut self) {
         let cuts_visible = [Kind::Snapshots, Kind::SnapshotContents].iter().all(|kind| self.present.contains(kind));
-        self.state.learn(self.workers, cuts_visible);
+        let backups_visible = self.present.contains(&Kind::Backups);
+        self.state.learn(self.workers, cuts_visible, backups_visible);
         self.step(Event::Tick);
     }
 
@@ -160,6 +174,9 @@ impl EngineLoop {
         for notice in &notices {
             tell(&self.tools.log, &mut self.repeats, notice);
             self.tools.metrics.told(notice);
+            for report in self.state.reports(notice) {
+                self.tools.publisher.offer(report);
+            }
         }
     }
 

@@ -17,6 +17,7 @@ mod kind;
 mod log;
 mod metrics;
 mod own_place;
+mod publish;
 mod run;
 mod signals;
 mod status;

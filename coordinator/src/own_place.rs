@@ -4,6 +4,8 @@ use std::collections::hash_map::RandomState;
 use std::fs;
 use std::hash::BuildHasher as _;
 
+use coordinator_core::objects::ObjectKey;
+use coordinator_core::report::{Subject, SubjectKind};
 use shared::identity::Namespace;
 
 /// Mounted into every pod with a service account.
@@ -28,6 +30,12 @@ pub fn host_name() -> String {
     let read = fs::read_to_string(HOST_NAME_FILE).unwrap_or_default();
     let name = read.trim();
     if name.is_empty() { "coordinator".to_owned() } else { name.to_owned() }
+}
+
+/// The pod in which this process runs, to be told about. Its uid is not known: `kubectl get events` shows what is told, `describe` does not.
+pub fn pod(namespace: &Namespace, identity: &str) -> Subject {
+    let key = ObjectKey { namespace: namespace.clone(), name: identity.to_owned() };
+    Subject { kind: SubjectKind::Pod, key, uid: None }
 }
 
 /// A name that no other process has, an earlier one of the same identity included: it tells our own writes from another's.

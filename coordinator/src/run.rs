@@ -24,6 +24,7 @@ use crate::input;
 use crate::log::{EventType, Fields, Log, listen_to_libraries};
 use crate::metrics::Metrics;
 use crate::own_place;
+use crate::publish::Publisher;
 use crate::signals::{self, Stop};
 use crate::watch::{Scope, Troubles, spawn_all};
 
@@ -105,7 +106,9 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
     let at = Fields::from_iter([("address".to_owned(), Value::from(listener.address().to_string()))]);
     log.say(EventType::HttpListening, &format!("listens at http://{}", listener.address()), &at);
 
-    let troubles = Arc::new(Troubles::new(log.clone(), metrics.clone()));
+    let publisher = Publisher::start(client.clone(), &identity, log.clone(), metrics.clone());
+    let own_pod = own_place::pod(&namespace, &identity);
+    let troubles = Arc::new(Troubles::new(log.clone(), metrics.clone(), publisher.clone(), own_pod));
     let health = Health::new(clock, Arc::clone(&troubles));
     let mut served = JoinSet::new();
     served.spawn(listener.serve(Sources { health: health.clone(), metrics: metrics.clone() }));
@@ -125,7 +128,7 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
     let (told_synced, synced) = signal::channel(false);
     let mut elected = JoinSet::new();
     elected.spawn(stand(candidate, synced, stop.clone()));
-    let tools = Tools { clock, executor: executor.clone(), log, metrics, health };
+    let tools = Tools { clock, executor: executor.clone(), log, metrics, health, publisher };
     EngineLoop::new(settings, tools, watches.kinds().clone(), told_synced).run(news, stop).await;
 
     executor.finish(LAST_WRITES_MS).await;
@@ -161,6 +164,7 @@ fn settings(flags: &RunFlags, namespace: Namespace, writer: String) -> Settings 
         label_pods: flags.ensure_backup_consistency,
         // Found out by watching; see [`EngineLoop`].
         cuts_visible: false,
+        backups_visible: false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shared::names::VELERO_LABEL_EXCLUDE;
 
-use crate::objects::{Backup, BackupPhase, Pod, Requirement, Selector};
+use crate::objects::{Backup, BackupPhase, Pod, PreHook, Requirement, Selector};
 
 fn matches(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
     selects(selector, |key| labels.get(key).map(String::as_str))
@@ -30,17 +30,36 @@ fn names_namespace(pattern: &str, namespace: &str) -> bool {
     (0..=rest.len()).any(|at| rest.is_char_boundary(at) && names_namespace(tail, &rest[at..]))
 }
 
+fn lets_in(included: &[String], excluded: &[String], namespace: &str) -> bool {
+    let named = |patterns: &[String]| patterns.iter().any(|pattern| names_namespace(pattern, namespace));
+    (included.is_empty() || named(included)) && !named(excluded)
+}
+
 /// Whether the Backup reads this namespace at all.
 pub fn covers_namespace(backup: &Backup, namespace: &str) -> bool {
-    let named = |patterns: &[String]| patterns.iter().any(|pattern| names_namespace(pattern, namespace));
-    (backup.included_namespaces.is_empty() || named(&backup.included_namespaces)) && !named(&backup.excluded_namespaces)
+    lets_in(&backup.included_namespaces, &backup.excluded_namespaces, namespace)
 }
 
 /// Whether Velero runs this pod's hooks in the Backup: its namespace and labels are selected, and nothing excludes it.
 pub fn covers_pod(backup: &Backup, pod: &Pod) -> bool {
-    covers_namespace(backup, pod.key.namespace.as_str())
+    backup.includes_pods
+        && covers_namespace(backup, pod.key.namespace.as_str())
         && pod.labels.get(VELERO_LABEL_EXCLUDE).is_none_or(|value| value != "true")
         && (backup.any_of.is_empty() || backup.any_of.iter().any(|selector| matches(selector, &pod.labels)))
+}
+
+/// Whether the Backup, where it covers the pod, is to run our agent before the pod is cut: the pod's annotations say so, or
+/// they say nothing and the Backup does.
+pub fn announces_hook(backup: &Backup, pod: &Pod) -> bool {
+    let namespace = pod.key.namespace.as_str();
+    match pod.pre_hook {
+        PreHook::Ours => true,
+        PreHook::Other => false,
+        PreHook::None => backup.hooks.iter().any(|scope| {
+            lets_in(&scope.included_namespaces, &scope.excluded_namespaces, namespace)
+                && matches(&scope.selector, &pod.labels)
+        }),
+    }
 }
 
 /// The Backup whose hooks run in this pod now: in progress and covering it. Velero's queue allows one a namespace (DESIGN V5);
@@ -55,6 +74,7 @@ pub fn running_for<'a>(backups: impl Iterator<Item = &'a Backup>, pod: &Pod) -> 
 mod tests {
     use super::*;
     use crate::fixtures::{backup, pod};
+    use crate::objects::HookScope;
 
     #[test]
     fn globs_are_velero_s() {
@@ -92,6 +112,35 @@ mod tests {
         by_label.any_of =
             vec![vec![Requirement::NotIn("app".into(), ["web".into()].into()), Requirement::DoesNotExist("x".into())]];
         assert!(covers_pod(&by_label, &plain));
+    }
+
+    #[test]
+    fn a_backup_without_pods_covers_none() {
+        let mut only_config = backup("b", BackupPhase::InProgress, &["prod"]);
+        only_config.includes_pods = false;
+        assert!(!covers_pod(&only_config, &pod("prod", "db-0")));
+    }
+
+    #[test]
+    fn a_pods_own_annotation_wins_over_the_backups_hooks() {
+        let scope = HookScope {
+            included_namespaces: vec!["prod".into()],
+            excluded_namespaces: vec![],
+            selector: vec![Requirement::Exists("app".into())],
+        };
+        let mut with_hooks = backup("b", BackupPhase::InProgress, &[]);
+        with_hooks.hooks = vec![scope];
+        let mut db = pod("prod", "db-0");
+        assert!(!announces_hook(&with_hooks, &db), "its labels are not selected");
+        db.labels.insert("app".into(), "db".into());
+        assert!(announces_hook(&with_hooks, &db));
+        let mut elsewhere = db.clone();
+        elsewhere.key = pod("test", "db-0").key;
+        assert!(!announces_hook(&with_hooks, &elsewhere));
+        db.pre_hook = PreHook::Other;
+        assert!(!announces_hook(&with_hooks, &db));
+        db.pre_hook = PreHook::Ours;
+        assert!(announces_hook(&backup("b", BackupPhase::InProgress, &[]), &db));
     }
 
     #[test]

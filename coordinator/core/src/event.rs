@@ -36,6 +36,8 @@ pub enum Outcome {
     Conflict,
     /// Not done, or not known to be: refused, timed out, unreachable. The shell has read it again if it could.
     Failed {
+        /// The API server said no (403, 422): trying again alone will not help.
+        refused: bool,
         /// What the API server or the network said, for people.
         message: String,
     },

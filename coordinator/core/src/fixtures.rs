@@ -5,8 +5,27 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::identity::{GroupKey, Namespace, PodName, PodUid};
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
-use crate::objects::{Backup, BackupPhase, Claim, ObjectKey, Pod, PodKey, PodPhase, Volume};
+use crate::objects::{Backup, BackupPhase, Claim, ObjectKey, Pod, PodKey, PodPhase, PreHook, Volume};
+use crate::settings::{ModeSetting, Settings};
 use crate::world::World;
+
+/// A budget of five, nothing to be seen of cuts.
+pub fn settings() -> Settings {
+    Settings {
+        namespace: Namespace::new("velero").unwrap(),
+        identity: "test".into(),
+        max_concurrent_snapshots: 5,
+        mode: ModeSetting::Auto,
+        item_block_workers: None,
+        barrier_stall_ms: 5_000,
+        round_duration_s: 14_400,
+        round_idle_ms: 30_000,
+        clock_error_ms: 50,
+        label_pods: true,
+        cuts_visible: false,
+        backups_visible: true,
+    }
+}
 
 pub fn group(namespace: &str, group: &str) -> GroupKey {
     format!("{namespace}/{group}").parse().unwrap()
@@ -25,6 +44,7 @@ pub fn pod(namespace: &str, name: &str) -> Pod {
         labels: BTreeMap::new(),
         owner: None,
         claims: BTreeSet::new(),
+        pre_hook: PreHook::None,
         mode: None,
     }
 }
@@ -45,9 +65,14 @@ pub fn bind(world: &mut World, namespace: &str, claim: &str, ebs: bool) {
 pub fn backup(name: &str, phase: BackupPhase, namespaces: &[&str]) -> Backup {
     Backup {
         key: key("velero", name),
+        uid: format!("uid-{name}"),
+        started_at: None,
+        failure: None,
         phase,
         included_namespaces: namespaces.iter().map(|n| (*n).to_owned()).collect(),
         excluded_namespaces: vec![],
+        includes_pods: true,
+        hooks: vec![],
         any_of: vec![],
         ordered_pods: vec![],
     }

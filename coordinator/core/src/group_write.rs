@@ -38,7 +38,8 @@ impl State {
             all_cuts_seen: !self.settings.cuts_visible || self.all_cuts_seen(key, round),
             next_round_waits: self.next_round_waits(key, round, now),
             round_duration_ms: u64::from(self.settings.round_duration_s) * 1_000,
-            round_idle_ms: self.settings.round_idle_ms,
+            round_idle_ms: (round.backup.is_none() || !self.settings.backups_visible)
+                .then_some(self.settings.round_idle_ms),
         }
     }
 

@@ -5,7 +5,10 @@ use shared::group_lease::{Epoch, WaitReason};
 use shared::identity::{GroupId, GroupKey};
 use shared::receipt::Receipt;
 
-use crate::objects::PodKey;
+use shared::receipt::MemberEnd;
+
+use crate::command::Target;
+use crate::objects::{BackupFailure, ObjectKey, PodKey};
 
 /// Something worth telling people.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,20 +71,44 @@ pub enum Notice {
         /// The group.
         group: GroupId,
     },
-    /// A member's Lease stopped changing (`member_expired`).
-    MemberExpired {
+    /// A member was lost while it waited or held: its pod is gone (`member_gone`) or its Lease stopped changing (`member_expired`).
+    MemberLost {
         /// The pod.
         pod: PodKey,
         /// Its group.
         group: GroupKey,
+        /// [`MemberEnd::PodGone`] or [`MemberEnd::Expired`].
+        end: MemberEnd,
+    },
+    /// A Backup ended, the group's hooks were announced, and not one of them came (`hooks_missed`).
+    HooksMissed {
+        /// The group.
+        group: GroupKey,
+        /// The Backup.
+        backup: ObjectKey,
+        /// Pods whose hooks were to run.
+        pods: usize,
+    },
+    /// A Backup that was to run groups' hooks ended without anything to restore (`backup_failed`).
+    BackupFailed {
+        /// The Backup.
+        backup: ObjectKey,
+        /// How.
+        failure: BackupFailure,
+        /// The groups whose hooks it was to run.
+        groups: Vec<GroupKey>,
     },
     /// A Lease of ours says something impossible (`lease_invalid`).
     LeaseInvalid {
+        /// The group that it keeps from being released, if it is one's.
+        group: Option<GroupKey>,
         /// What is wrong with it.
         message: String,
     },
     /// A workload's annotation says something impossible; it is ignored (`annotation_invalid`).
     AnnotationInvalid {
+        /// The group that it was meant for.
+        group: GroupKey,
         /// Kind, namespace and name.
         object: String,
         /// What stands there.
@@ -97,7 +124,9 @@ pub enum Notice {
     /// A write did not succeed and will be tried again (`write_failed`).
     WriteFailed {
         /// What was written to.
-        target: String,
+        target: Target,
+        /// The API server said no (403, 422), rather than nothing or "not now".
+        refused: bool,
         /// What the API server said.
         message: String,
     },

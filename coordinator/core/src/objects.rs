@@ -55,6 +55,19 @@ pub enum Owner {
     Other,
 }
 
+/// What a pod's own annotations say about its pre hook. Where they name one, a Backup's `spec.hooks` do not count for this
+/// pod (velero `internal/hook/item_hook_handler.go`).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum PreHook {
+    /// None is named.
+    #[default]
+    None,
+    /// One whose command runs our agent.
+    Ours,
+    /// Somebody else's.
+    Other,
+}
+
 /// A pod.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
@@ -72,6 +85,8 @@ pub struct Pod {
     pub owner: Option<Owner>,
     /// Names of the claims that its volumes use, generic ephemeral ones included.
     pub claims: BTreeSet<String>,
+    /// What its annotations say about a pre hook.
+    pub pre_hook: PreHook,
     /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
     pub mode: Option<String>,
 }
@@ -99,6 +114,8 @@ pub struct Volume {
 pub struct StatefulSet {
     /// Namespace and name.
     pub key: ObjectKey,
+    /// `metadata.uid`.
+    pub uid: String,
     /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
     pub mode: Option<String>,
 }
@@ -112,6 +129,26 @@ pub enum BackupPhase {
     InProgress,
     /// Cuts are over: waiting for plugin operations, finalizing, or ended in any way.
     CutsOver,
+}
+
+/// How a Backup ended that nothing can be restored from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum BackupFailure {
+    /// `FailedValidation`: Velero did not begin, because a storage location is unavailable for example.
+    Refused,
+    /// `Failed`: Velero stopped in the middle, or could not store it.
+    Failed,
+}
+
+/// One entry of a Backup's `spec.hooks.resources` whose pre hook runs our agent: the pods that it is for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HookScope {
+    /// Empty or `*` is all.
+    pub included_namespaces: Vec<String>,
+    /// None of these.
+    pub excluded_namespaces: Vec<String>,
+    /// Empty is everything.
+    pub selector: Selector,
 }
 
 /// One term of a label selector.
@@ -135,12 +172,22 @@ pub type Selector = Vec<Requirement>;
 pub struct Backup {
     /// Namespace (Velero's) and name.
     pub key: ObjectKey,
+    /// `metadata.uid`.
+    pub uid: String,
+    /// `status.startTimestamp`: when Velero began, by its clock, to the second.
+    pub started_at: Option<WallTime>,
+    /// Whether it ended without anything to restore.
+    pub failure: Option<BackupFailure>,
     /// How far it is.
     pub phase: BackupPhase,
     /// `spec.includedNamespaces`; empty or `*` is all.
     pub included_namespaces: Vec<String>,
     /// `spec.excludedNamespaces`.
     pub excluded_namespaces: Vec<String>,
+    /// Whether its resource filters let pods in: without pods no hook runs.
+    pub includes_pods: bool,
+    /// Whose pre hooks it brings itself, as far as they run our agent.
+    pub hooks: Vec<HookScope>,
     /// `spec.labelSelector` as one, or `spec.orLabelSelectors` as any; empty is everything.
     pub any_of: Vec<Selector>,
     /// `spec.orderedResources.pods`, split at commas and not trimmed, as Velero reads it.

@@ -93,7 +93,7 @@ mod tests {
     fn pauses_double_and_are_bounded_and_one_write_a_target_is_under_way() {
         let mut writes = Writes::default();
         let target = Target::Budget;
-        let failed = Outcome::Failed { message: "500".into() };
+        let failed = Outcome::Failed { refused: false, message: "500".into() };
         let mut now = Mono(0);
         let mut pauses = vec![];
         for _ in 0..8 {

@@ -205,6 +205,11 @@ impl Round {
         self.parts.values().any(|part| part.end.is_none())
     }
 
+    /// The pods that wait or hold.
+    pub fn alive(&self) -> Vec<PodName> {
+        self.parts.iter().filter(|(_, part)| part.end.is_none()).map(|(pod, _)| pod.clone()).collect()
+    }
+
     /// How many of its members wait or hold.
     pub fn active_parts(&self) -> usize {
         self.parts.values().filter(|part| part.end.is_none()).count()
@@ -242,8 +247,7 @@ impl Round {
         if facts.all_expected_over && facts.all_cuts_seen {
             return true;
         }
-        // With a Backup in progress more members may come; without one, silence says that it is over.
-        self.backup.is_none() && now.mono.ms_since(self.last_active) >= facts.round_idle_ms
+        facts.round_idle_ms.is_some_and(|idle_ms| now.mono.ms_since(self.last_active) >= idle_ms)
     }
 }
 
@@ -258,8 +262,8 @@ pub struct RoundFacts {
     pub next_round_waits: bool,
     /// How long a round may last, ms.
     pub round_duration_ms: u64,
-    /// How long nobody may be active where no Backup is visible, ms.
-    pub round_idle_ms: u64,
+    /// How long nobody may be active, ms; without an end where a Backup is seen, because more members may come as long as it runs.
+    pub round_idle_ms: Option<u64>,
 }
 
 #[cfg(test)]

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use shared::admission::{Mode, RoundPhase};
-use shared::identity::{AttemptId, GroupKey};
+use shared::identity::{AttemptId, GroupKey, PodName};
+use shared::receipt::MemberEnd;
 
 use crate::coverage::running_for;
 use crate::mode::{Outlook, choose, parse};
@@ -46,6 +47,7 @@ impl State {
         if let Some(round) = &mut record.round {
             self.follow_backup(round, &members, now);
             let unlisted_before = round.unlisted.len();
+            let alive_before = round.alive();
             for (member, standing) in &members {
                 if !round.is_closed_to(&member.lease) {
                     round.see(&member.lease, *standing, now);
@@ -60,6 +62,7 @@ impl State {
             for pod in gone {
                 round.lease_gone(&pod);
             }
+            notices.extend(alive_before.into_iter().filter_map(|pod| lost(key, round, pod)));
         }
         let empty = record.round.is_none() && record.stored == crate::state::Stored::Absent;
         if !(empty && self.world.pods_of(key).next().is_none()) {
@@ -122,7 +125,7 @@ impl State {
                 None if record.mode_complaint.as_ref() == Some(&value) => {}
                 None => {
                     record.mode_complaint = Some(value.clone());
-                    notices.push(Notice::AnnotationInvalid { object, value });
+                    notices.push(Notice::AnnotationInvalid { group: key.clone(), object, value });
                 }
             }
         }
@@ -140,7 +143,10 @@ impl State {
             round.backup = alive.and_then(|(member, _)| self.backup_of(member)).map(|backup| backup.key.clone());
         }
         let Some(key) = &round.backup else { return };
-        let over = self.world.backup(key).is_none_or(|backup| backup.phase == BackupPhase::CutsOver);
+        let over = match self.world.backup(key) {
+            Some(backup) => backup.phase == BackupPhase::CutsOver,
+            None => self.settings.backups_visible,
+        };
         round.backup_over = if over { round.backup_over.or(Some(now.mono)) } else { None };
     }
 
@@ -199,6 +205,17 @@ impl State {
             .filter_map(|lease| self.members.get(lease))
             .any(|member| round.is_closed_to(&member.lease) && standing(member, &self.world, now) == Standing::Waiting)
     }
+}
+
+/// What there is to tell of a member that was alive a moment ago.
+fn lost(group: &GroupKey, round: &Round, pod: PodName) -> Option<Notice> {
+    let end = round.parts.get(&pod)?.end?;
+    let pod = PodKey { namespace: group.namespace.clone(), name: pod };
+    matches!(end, MemberEnd::PodGone | MemberEnd::Expired).then(|| Notice::MemberLost {
+        pod,
+        group: group.clone(),
+        end,
+    })
 }
 
 /// Members of a barrier that wait, and live ones whose hooks are still expected.

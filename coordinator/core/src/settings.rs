@@ -58,4 +58,6 @@ pub struct Settings {
     pub label_pods: bool,
     /// Whether VolumeSnapshots can be watched: without them no cut is observed, and none is waited for.
     pub cuts_visible: bool,
+    /// Whether Backups can be watched: where they cannot, one that is not seen is not one that is gone.
+    pub backups_visible: bool,
 }

@@ -14,6 +14,7 @@ use crate::event::{Event, Observed, Outcome, Version};
 use crate::grouping::{group_of, label_for};
 use crate::notice::Notice;
 use crate::objects::{ObjectKey, PodKey};
+use crate::passed_by::FollowedBackups;
 use crate::retry::Writes;
 use crate::round::Round;
 use crate::settings::Settings;
@@ -67,6 +68,8 @@ pub struct State {
     pub(crate) budget: Stored<BudgetLease>,
     pub(crate) to_label: BTreeSet<PodKey>,
     pub(crate) receipts: BTreeMap<Target, Command>,
+    /// Backups that were seen before their end.
+    pub(crate) followed: FollowedBackups,
     pub(crate) writes: Writes,
     pub(crate) collected_at: Mono,
 }
@@ -86,6 +89,7 @@ impl State {
             budget: Stored::Absent,
             to_label: BTreeSet::new(),
             receipts: BTreeMap::new(),
+            followed: FollowedBackups::new(),
             writes: Writes::default(),
             collected_at: Mono::default(),
         }
@@ -96,10 +100,11 @@ impl State {
         &self.settings
     }
 
-    /// Changes what may change while running: Velero's workers and whether cuts can be seen are found out, not set.
-    pub fn learn(&mut self, item_block_workers: Option<u32>, cuts_visible: bool) {
+    /// Changes what may change while running: Velero's workers, and what can be seen, are found out, not set.
+    pub fn learn(&mut self, item_block_workers: Option<u32>, cuts_visible: bool, backups_visible: bool) {
         self.settings.item_block_workers = item_block_workers;
         self.settings.cuts_visible = cuts_visible;
+        self.settings.backups_visible = backups_visible;
     }
 
     /// Takes one event in.
@@ -138,7 +143,10 @@ impl State {
             Event::VolumeGone(name) => self.world.remove_volume(&name),
             Event::StatefulSet(set) => self.world.put_stateful_set(set),
             Event::StatefulSetGone(key) => self.world.remove_stateful_set(&key),
-            Event::Backup(backup) => self.world.put_backup(backup),
+            Event::Backup(backup) => {
+                self.note_backup(&backup);
+                self.world.put_backup(backup);
+            }
             Event::BackupGone(key) => self.world.remove_backup(&key),
             Event::Cut(cut) => self.world.put_cut(cut),
             Event::MemberLease(key, observed) => self.put_member(key, observed, now, notices),
@@ -159,7 +167,7 @@ impl State {
                     {
                         self.note_grants(budget, now, notices);
                     }
-                    self.budget = stored(observed, notices);
+                    self.budget = stored(observed, None, notices);
                     self.active
                         .extend(self.budget.content().into_iter().flat_map(|budget| budget.grants.keys().cloned()));
                 }
@@ -183,6 +191,9 @@ impl State {
                     return; // a relist says again what is known: no sign of life
                 }
                 let group = GroupKey { namespace: lease.namespace.clone(), group: lease.group.clone() };
+                if self.members.get(&key).is_none_or(|known| known.lease.attempt != lease.attempt) {
+                    self.note_arrival(&group);
+                }
                 self.remove_member(&key);
                 self.members_of.entry(group.clone()).or_default().insert(key.clone());
                 self.active.insert(group);
@@ -190,7 +201,7 @@ impl State {
             }
             Err(error) => {
                 self.remove_member(&key);
-                notices.push(Notice::LeaseInvalid { message: error.to_string() });
+                notices.push(Notice::LeaseInvalid { group: None, message: error.to_string() });
             }
         }
     }
@@ -220,7 +231,7 @@ impl State {
         {
             notices.extend(release_told_by(record.stored.content(), lease));
         }
-        record.stored = stored(observed, notices);
+        record.stored = stored(observed, Some(&key), notices);
         // What stands there counts, whoever wrote it: another coordinator, or this one by a call whose answer was lost. A round
         // that asks and has no grant yet is simply opened again by whoever still waits and was not meant.
         if let (Some(round), Some(lease)) = (&mut record.round, record.stored.content()) {
@@ -246,8 +257,9 @@ impl State {
             Outcome::Conflict => {
                 self.receipts.remove(target); // the Backup is gone
             }
-            Outcome::Failed { message } => {
-                notices.push(Notice::WriteFailed { target: format!("{target:?}"), message: message.clone() });
+            Outcome::Failed { refused, message } => {
+                let (refused, message) = (*refused, message.clone());
+                notices.push(Notice::WriteFailed { target: target.clone(), refused, message });
                 if self.writes.failures(target) >= RECEIPT_TRIES_MAX && self.receipts.remove(target).is_some() {
                     self.writes.forget(target);
                 }
@@ -356,11 +368,12 @@ impl State {
 /// A receipt that could not be put onto its Backup this often is given up; the group Lease and the log have it.
 const RECEIPT_TRIES_MAX: u32 = 8;
 
-fn stored<T>(observed: Observed<T>, notices: &mut Vec<Notice>) -> Stored<T> {
+/// `group` is the one whose Lease it is, if it is one's.
+fn stored<T>(observed: Observed<T>, group: Option<&GroupKey>, notices: &mut Vec<Notice>) -> Stored<T> {
     match observed.content {
         Ok(content) => Stored::Present(observed.version, Some(content)),
         Err(error) => {
-            notices.push(Notice::LeaseInvalid { message: error.to_string() });
+            notices.push(Notice::LeaseInvalid { group: group.cloned(), message: error.to_string() });
             // What another version wrote is left alone as well: overwriting it would undo that version's rounds.
             match error {
                 LeaseError::Foreign { .. } | LeaseError::Protocol { .. } => Stored::Foreign,

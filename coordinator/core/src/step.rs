@@ -6,7 +6,7 @@ use crate::notice::Notice;
 pub use crate::state::State;
 use crate::time::Now;
 
-/// With a round open, time itself is looked at this often, ms: stalls and ends are seen within a quarter of a second.
+/// With a round open, or a Backup's end to be judged, time itself is looked at this often, ms: stalls and ends are seen within a quarter of a second.
 const WAKE_ACTIVE_MS: u64 = 250;
 /// With none open, this often, ms: only collecting and retries wait for time.
 const WAKE_IDLE_MS: u64 = 10_000;
@@ -27,6 +27,9 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Step {
     let mut notices = Vec::new();
     state.apply(event, now, &mut notices);
     let mut commands = Vec::new();
+    if state.synced_at.is_some() {
+        state.judge_ended_backups(now, &mut notices);
+    }
     if state.synced_at.is_some() && state.leading {
         state.refresh_rounds(now, &mut notices);
         state.adopt_grants(now);
@@ -59,8 +62,8 @@ impl State {
     }
 
     fn wake_ms(&self, now: Now) -> u64 {
-        let idle =
-            if self.groups.values().any(|record| record.round.is_some()) { WAKE_ACTIVE_MS } else { WAKE_IDLE_MS };
+        let active = self.awaits_judgement() || self.groups.values().any(|record| record.round.is_some());
+        let idle = if active { WAKE_ACTIVE_MS } else { WAKE_IDLE_MS };
         let retry = self.writes.next_retry(now.mono).map_or(u64::MAX, |at| at.ms_since(now.mono).max(1));
         idle.min(retry)
     }

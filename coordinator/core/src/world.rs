@@ -2,9 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::identity::GroupKey;
+use shared::identity::{GroupKey, PodUid};
 
-use crate::coverage::covers_pod;
+use crate::coverage::{announces_hook, covers_pod};
 use crate::grouping::group_of;
 use crate::objects::{Backup, Claim, Cut, ObjectKey, Owner, Pod, PodKey, PodPhase, StatefulSet, Volume};
 
@@ -194,6 +194,24 @@ impl World {
         self.pods_of(group)
             .filter(|pod| pod.phase != PodPhase::Ended && !pod.deleting)
             .filter(move |pod| backup.is_none_or(|backup| covers_pod(backup, pod)))
+    }
+
+    /// The running pods, by group, whose hooks the Backup is to run our agent by.
+    pub fn announced(&self, backup: &Backup) -> BTreeMap<GroupKey, Vec<(PodKey, PodUid)>> {
+        let hooked = |pod: &&Pod| {
+            pod.phase == PodPhase::Running && !pod.deleting && announces_hook(backup, pod) && covers_pod(backup, pod)
+        };
+        let of_group = |(group, pods): (&GroupKey, &BTreeSet<PodKey>)| {
+            let pods = pods.iter().filter_map(|key| self.pods.get(key)).filter(hooked);
+            let pods: Vec<_> = pods.map(|pod| (pod.key.clone(), pod.uid.clone())).collect();
+            (!pods.is_empty()).then(|| (group.clone(), pods))
+        };
+        self.by_group.iter().filter_map(of_group).collect()
+    }
+
+    /// A StatefulSet by name.
+    pub fn stateful_set(&self, key: &ObjectKey) -> Option<&StatefulSet> {
+        self.stateful_sets.get(key)
     }
 
     /// The mode that a person wrote onto the group's pods or the StatefulSet that owns them: object and text.

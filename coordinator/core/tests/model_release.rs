@@ -20,9 +20,14 @@ fn barrier(set: &mut Settings) {
 fn backup(name: &str, phase: BackupPhase) -> Backup {
     Backup {
         key: ObjectKey { namespace: "velero".parse().unwrap(), name: name.into() },
+        uid: format!("uid-{name}"),
+        started_at: None,
+        failure: None,
         phase,
         included_namespaces: vec!["prod".into()],
         excluded_namespaces: vec![],
+        includes_pods: true,
+        hooks: vec![],
         any_of: vec![],
         ordered_pods: vec![],
     }

@@ -8,7 +8,7 @@ use shared::deadline::CALL_TIMEOUT_MS;
 use tokio::time::timeout;
 
 use super::Done;
-use crate::api::Trouble;
+use crate::api::{Trouble, TroubleKind};
 
 /// Waits for a call, but not for ever.
 pub async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Trouble> {
@@ -32,5 +32,6 @@ pub fn conflict(events: Vec<Event>) -> Done {
 /// It is not done, or not known to be; `events` say how it stands now, where that could be read.
 pub fn failed(events: Vec<Event>, trouble: &Trouble, verb: &str, resource: &str) -> Done {
     let message = format!("{trouble}: {}", trouble.advice(verb, resource));
-    Done { events, outcome: Outcome::Failed { message } }
+    let refused = matches!(trouble.kind, TroubleKind::Forbidden | TroubleKind::Invalid);
+    Done { events, outcome: Outcome::Failed { refused, message } }
 }

@@ -17,7 +17,8 @@ use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
 use crate::input::{Inbox, Input};
-use refusals::Refusals;
+pub use call::bounded;
+pub use refusals::Refusals;
 
 /// Writes under way at once. A night's start releases tens of groups in one moment; more than this only queue in the
 /// API server, whose default is a few hundred for all its clients.

@@ -22,7 +22,8 @@ const RESOURCE: &str = "pods";
 /// conflict, also when it was set after we last looked. The uid keeps a later pod of the same name out of it.
 pub async fn label(client: &Client, refusals: &Refusals, pod: PodKey, uid: &str, group: &GroupId) -> Done {
     if !refusals.may_try(&pod.namespace, Instant::now()) {
-        return Done { events: Vec::new(), outcome: Outcome::Failed { message: Refusals::not_tried(&pod.namespace) } };
+        let outcome = Outcome::Failed { refused: true, message: Refusals::not_tried(&pod.namespace) };
+        return Done { events: Vec::new(), outcome };
     }
     let api: Api<SlimPod> = Api::namespaced_with(client.clone(), pod.namespace.as_str(), &resource());
     let patch = json!({

@@ -1,5 +1,5 @@
-//! Which namespaces refuse our label writes: where the coordinator was not given the right, every pod would be refused
-//! again and again, thousands of times a minute in a large cluster.
+//! Which namespaces refuse our writes of one kind (labels, Events): where the coordinator was not given the right, every
+//! object would be refused again and again, thousands of times a minute in a large cluster.
 
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use shared::identity::Namespace;
 
-/// A namespace that refused is tried again after this, ms, with one pod: somebody may have given us the right meanwhile.
+/// A namespace that refused is tried again after this, ms, with one write: somebody may have given us the right meanwhile.
 const TRIED_AGAIN_AFTER_MS: u64 = 60_000;
 
 /// Namespaces that refused, and when each may be tried again.

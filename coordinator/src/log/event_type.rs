@@ -54,10 +54,14 @@ event_types! {
     BarrierDegraded = "barrier_degraded", Warning, "A barrier stalled and goes on as arrive-and-go.";
     GroupReceipt = "group_receipt", Info, "A round ended; `verdict` says what is proven about its cuts.";
     GroupTooLarge = "group_too_large", Error, "A group has more members than its Lease can list.";
-    MemberExpired = "member_expired", Warning, "A member's Lease stopped changing: its hook is dead.";
+    MemberExpired = "member_expired", Warning, "A member's Lease stopped changing in mid-round: its hook is dead.";
+    MemberGone = "member_gone", Warning, "A member's pod is gone in mid-round.";
+    HooksMissed = "hooks_missed", Warning, "A group was backed up without its hooks: they were announced and none came.";
+    BackupFailed = "backup_failed", Warning, "A Backup that was to cut groups was refused or failed.";
     LeaseInvalid = "lease_invalid", Error, "A Lease of this product says something impossible.";
     LeaseCollected = "lease_collected", Info, "A Lease that nobody needs any more is deleted.";
     AnnotationInvalid = "annotation_invalid", Warning, "A workload's annotation says something impossible and is ignored.";
+    EventsRefused = "events_refused", Warning, "Kubernetes Events cannot be written in a namespace; said once for each.";
     WriteFailed = "write_failed", Warning, "A write did not succeed and will be tried again.";
     Library = "library", Debug, "What a library has to say (only with `--log-level debug`).";
     Error = "error", Error, "Something else does not work.";
@@ -77,8 +81,9 @@ mod tests {
             .iter()
             .map(|event| format!("| `{}` | {} | {} |", event.as_str(), event.level().as_str(), event.meaning()))
             .collect();
+        let (lines, _) = DOCUMENT.split_once("\n# Kubernetes Events").expect("the next chapter");
         let documented: BTreeSet<String> =
-            DOCUMENT.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
+            lines.lines().filter(|line| line.starts_with("| `")).map(str::to_owned).collect();
         assert_eq!(documented, rows);
     }
 

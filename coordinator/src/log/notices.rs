@@ -3,11 +3,11 @@
 use std::time::Instant;
 
 use coordinator_core::notice::{Notice, StallReason};
-use coordinator_core::objects::PodKey;
+use coordinator_core::objects::{BackupFailure, ObjectKey, PodKey};
 use serde_json::{Value, json};
 use shared::duration::format_ms;
 use shared::identity::GroupKey;
-use shared::receipt::Receipt;
+use shared::receipt::{MemberEnd, Receipt};
 
 use super::event_type::EventType;
 use super::line::Fields;
@@ -17,6 +17,9 @@ use super::writer::Log;
 /// A receipt with more JSON than this is summed up only, bytes: container runtimes cut lines at 16 KiB, and half of a
 /// JSON line is none. The whole receipt is on the Backup and in the group's Lease.
 const RECEIPT_SHOWN_BYTES_MAX: usize = 8 * 1024;
+
+/// So many groups are named in one line.
+const GROUPS_SHOWN_MAX: usize = 20;
 
 /// Writes one notice, unless it is a trouble that was said a moment ago.
 pub fn tell(log: &Log, repeats: &mut Repeats, notice: &Notice) {
@@ -29,7 +32,7 @@ pub fn tell(log: &Log, repeats: &mut Repeats, notice: &Notice) {
 /// What is the same each time a trouble is met again; nothing where each line is news.
 fn repeated_by(notice: &Notice) -> Option<&str> {
     match notice {
-        Notice::LeaseInvalid { message } | Notice::WriteFailed { message, .. } => Some(message),
+        Notice::LeaseInvalid { message, .. } | Notice::WriteFailed { message, .. } => Some(message),
         _ => None,
     }
 }
@@ -65,13 +68,23 @@ fn line_of(notice: &Notice) -> (EventType, String, Fields) {
             format!("{pod} is in {group} from now on"),
             pod_fields(pod, json!({"group_id": group})),
         ),
-        Notice::MemberExpired { pod, group } => (
-            EventType::MemberExpired,
-            format!("the hook of {pod} gave no sign of life: it counts no more"),
-            pod_fields(pod, json!({"group_id": group.group})),
+        Notice::MemberLost { pod, group, end } => {
+            let (event, message) = match end {
+                MemberEnd::PodGone => (EventType::MemberGone, format!("{pod} is gone in mid-round: it counts no more")),
+                _ => (EventType::MemberExpired, format!("the hook of {pod} gave no sign of life: it counts no more")),
+            };
+            (event, message, pod_fields(pod, json!({"group_id": group.group})))
+        }
+        Notice::HooksMissed { group, backup, pods } => (
+            EventType::HooksMissed,
+            format!(
+                "snapshot group {group} was backed up without its hooks: {pods} pods announce one and none registered"
+            ),
+            group_fields(group, json!({"backup": backup.name, "pod_count": pods})),
         ),
-        Notice::LeaseInvalid { message } => (EventType::LeaseInvalid, message.clone(), Fields::new()),
-        Notice::AnnotationInvalid { object, value } => (
+        Notice::BackupFailed { backup, failure, groups } => backup_failed_line(backup, *failure, groups),
+        Notice::LeaseInvalid { message, .. } => (EventType::LeaseInvalid, message.clone(), Fields::new()),
+        Notice::AnnotationInvalid { group: _, object, value } => (
             EventType::AnnotationInvalid,
             format!("{object}: its mode annotation is ignored: it must be auto, arrive-and-go or barrier"),
             fields(json!({"object": object, "value": value})),
@@ -83,8 +96,10 @@ fn line_of(notice: &Notice) -> (EventType, String, Fields) {
             ),
             group_fields(group, json!({"pod_count": members})),
         ),
-        Notice::WriteFailed { target, message } => {
-            (EventType::WriteFailed, format!("{target}: {message}"), fields(json!({"target": target})))
+        Notice::WriteFailed { target, refused, message } => {
+            let target = format!("{target:?}");
+            let said = format!("{target}: {message}");
+            (EventType::WriteFailed, said, fields(json!({"target": target, "refused": refused})))
         }
         Notice::LeaseCollected { lease } => {
             (EventType::LeaseCollected, format!("Lease {lease} is deleted"), fields(json!({"lease": lease})))
@@ -97,6 +112,21 @@ fn stall(why: StallReason) -> String {
         StallReason::AllWorkersWait { workers } => format!("all {workers} workers of Velero wait"),
         StallReason::NoArrival { for_ms } => format!("nobody else came for {}", format_ms(for_ms)),
     }
+}
+
+/// The groups are counted and the first of them named: a Backup may be of the whole cluster.
+fn backup_failed_line(backup: &ObjectKey, failure: BackupFailure, groups: &[GroupKey]) -> (EventType, String, Fields) {
+    let how = match failure {
+        BackupFailure::Refused => "was refused (FailedValidation)",
+        BackupFailure::Failed => "failed",
+    };
+    let first: Vec<String> = groups.iter().take(GROUPS_SHOWN_MAX).map(GroupKey::to_string).collect();
+    let count = groups.len();
+    (
+        EventType::BackupFailed,
+        format!("Backup {backup}, which was to cut {count} groups, {how}: nothing can be restored from it"),
+        fields(json!({"backup": backup.name, "group_count": count, "groups": first})),
+    )
 }
 
 fn receipt_line(receipt: &Receipt) -> (EventType, String, Fields) {

@@ -34,6 +34,13 @@ pub struct ResourceLabel {
     pub resource: &'static str,
 }
 
+/// `why` a Kubernetes Event was not written.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WhyLabel {
+    /// One of few words.
+    pub why: &'static str,
+}
+
 /// The build, as a gauge that is always 1.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct BuildLabels {

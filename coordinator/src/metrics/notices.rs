@@ -2,7 +2,7 @@
 
 use coordinator_core::notice::Notice;
 use prometheus_client::metrics::counter::Counter;
-use shared::receipt::Receipt;
+use shared::receipt::{MemberEnd, Receipt};
 
 use super::labels::{AdmissionLabel, VerdictLabel};
 use super::set::Metrics;
@@ -16,7 +16,12 @@ impl Metrics {
             Notice::RoundClosed(receipt) => self.closed(receipt),
             Notice::BarrierDegraded { .. } => count(&set.barriers_degraded),
             Notice::PodLabelled { .. } => count(&set.pods_labelled),
-            Notice::MemberExpired { .. } => count(&set.members_expired),
+            Notice::MemberLost { end: MemberEnd::PodGone, .. } => count(&set.members_gone),
+            Notice::MemberLost { .. } => count(&set.members_expired),
+            Notice::HooksMissed { .. } => count(&set.groups_without_hooks),
+            Notice::BackupFailed { groups, .. } => {
+                set.groups_not_backed_up.inc_by(u64::try_from(groups.len()).unwrap_or(u64::MAX));
+            }
             Notice::LeaseInvalid { .. } => count(&set.leases_invalid),
             Notice::LeaseCollected { .. } => count(&set.leases_collected),
             Notice::WriteFailed { .. } => count(&set.write_failures),

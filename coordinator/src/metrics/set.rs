@@ -12,10 +12,11 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
 
-use super::labels::{AdmissionLabel, BuildLabels, RequestLabels, ResourceLabel, VerdictLabel};
+use super::labels::{AdmissionLabel, BuildLabels, RequestLabels, ResourceLabel, VerdictLabel, WhyLabel};
 use crate::api::{Answer, Observer, RequestLine};
 use crate::kind::Kind;
 use crate::log::dropped_lines;
+use crate::publish::Dropped;
 
 /// Waiting: from a request's round trip to Velero's own cap for one hook, s.
 const WAIT_BUCKETS_S: [f64; 11] = [0.01, 0.05, 0.25, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 14_400.0];
@@ -38,12 +39,18 @@ pub(super) struct Set {
     pub(super) barriers_degraded: Counter,
     pub(super) pods_labelled: Counter,
     pub(super) members_expired: Counter,
+    pub(super) members_gone: Counter,
+    pub(super) groups_without_hooks: Counter,
+    pub(super) groups_not_backed_up: Counter,
     pub(super) leases_invalid: Counter,
     pub(super) leases_collected: Counter,
     pub(super) write_failures: Counter,
     api_requests: Family<RequestLabels, Counter>,
     watch_restarts: Family<ResourceLabel, Counter>,
     dropped_log_lines: Counter<u64, AtomicU64>,
+    events_written: Counter,
+    events_dropped: Family<WhyLabel, Counter>,
+    kinds_unreadable: Family<ResourceLabel, Gauge>,
     leader: Gauge,
     synced: Gauge,
     groups: Gauge,
@@ -73,12 +80,18 @@ impl Metrics {
             barriers_degraded: Counter::default(),
             pods_labelled: Counter::default(),
             members_expired: Counter::default(),
+            members_gone: Counter::default(),
+            groups_without_hooks: Counter::default(),
+            groups_not_backed_up: Counter::default(),
             leases_invalid: Counter::default(),
             leases_collected: Counter::default(),
             write_failures: Counter::default(),
             api_requests: Family::default(),
             watch_restarts: Family::default(),
             dropped_log_lines: Counter::default(),
+            events_written: Counter::default(),
+            events_dropped: Family::default(),
+            kinds_unreadable: Family::default(),
             leader: Gauge::default(),
             synced: Gauge::default(),
             groups: Gauge::default(),
@@ -122,6 +135,22 @@ impl Metrics {
     /// A watch broke.
     pub fn watch_restarted(&self, kind: Kind) {
         self.0.watch_restarts.get_or_create(&ResourceLabel { resource: kind.resource() }).inc();
+    }
+
+    /// An optional kind can be read, or cannot.
+    pub fn readable(&self, kind: Kind, readable: bool) {
+        let label = ResourceLabel { resource: kind.resource() };
+        self.0.kinds_unreadable.get_or_create(&label).set(i64::from(!readable));
+    }
+
+    /// A Kubernetes Event was written.
+    pub fn event_written(&self) {
+        self.0.events_written.inc();
+    }
+
+    /// One was not, and will not be.
+    pub fn event_dropped(&self, why: Dropped) {
+        self.0.events_dropped.get_or_create(&WhyLabel { why: why.as_str() }).inc();
     }
 
     /// A Lease with our role label stands for nothing.
@@ -181,6 +210,17 @@ impl Set {
         registry.register("barriers_degraded", "Barriers that stalled", self.barriers_degraded.clone());
         registry.register("pods_labelled", "Pods that were put into a group", self.pods_labelled.clone());
         registry.register("members_expired", "Hooks that gave no sign of life", self.members_expired.clone());
+        registry.register("members_gone", "Members whose pods went in mid-round", self.members_gone.clone());
+        registry.register(
+            "groups_without_hooks",
+            "Groups that were backed up though none of their announced hooks came",
+            self.groups_without_hooks.clone(),
+        );
+        registry.register(
+            "groups_not_backed_up",
+            "Groups whose Backup was refused or failed",
+            self.groups_not_backed_up.clone(),
+        );
         registry.register("groups", "Groups that have pods", self.groups.clone());
         registry.register("rounds_open", "Rounds that are open", self.rounds_open.clone());
         registry.register("rounds_queued", "Open rounds that wait for their grant", self.rounds_queued.clone());
@@ -207,6 +247,13 @@ impl Set {
         registry.register("api_write_failures", "Writes that did not succeed", self.write_failures.clone());
         registry.register("watch_restarts", "Watches that broke and were started again", self.watch_restarts.clone());
         registry.register("log_lines_dropped", "Log lines that nobody read in time", self.dropped_log_lines.clone());
+        registry.register("kubernetes_events", "Kubernetes Events that were written", self.events_written.clone());
+        registry.register(
+            "kubernetes_events_dropped",
+            "Kubernetes Events that were not written",
+            self.events_dropped.clone(),
+        );
+        registry.register("kind_unreadable", "1 where an optional kind cannot be read", self.kinds_unreadable.clone());
         let build: Family<BuildLabels, Gauge> = Family::default();
         build.get_or_create(&BuildLabels { version: env!("CARGO_PKG_VERSION") }).set(1);
         registry.register("build_info", "Always 1; the labels say which build this is", build);

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::status::{json, table};
-use coordinator_core::objects::PodKey;
+use coordinator_core::objects::{PodKey, PreHook};
 use k8s_openapi::api::coordination::v1::Lease;
 use shared::budget_lease::Grant;
 use shared::group_lease::{AttemptEntry, WaitReason};
@@ -93,6 +93,7 @@ fn pod(group: &str, name: &str) -> Pod {
         labels: BTreeMap::from([(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_owned())]),
         owner: None,
         claims: BTreeSet::new(),
+        pre_hook: PreHook::None,
         mode: None,
     }
 }

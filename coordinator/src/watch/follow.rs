@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 
 use super::known::Known;
 use super::troubles::Troubles;
+use super::versions;
 use crate::api::{ANSWER_TIMEOUT_MS, Trouble, TroubleKind};
 use crate::input::{Inbox, Input};
 use crate::kind::Kind;
@@ -79,6 +80,7 @@ pub async fn follow<R, G, T, F>(
     F: Fn(R) -> Reduced<G, T>,
 {
     let Source { kind, api, config, reduce } = source;
+    let client = api.clone().into_client();
     let mut stream = pin!(watcher(api, config));
     let mut follower = Follower {
         kind,
@@ -105,7 +107,13 @@ pub async fn follow<R, G, T, F>(
             }
             Some(None) => return,
             Some(Some(Ok(seen))) => (follower.take(seen, &troubles), None),
-            Some(Some(Err(error))) => follower.failed(&error, &troubles),
+            Some(Some(Err(error))) => {
+                let mut trouble = trouble_of(&error);
+                if trouble.kind == TroubleKind::NotFound && kind.optional() && follower.present != Some(false) {
+                    trouble.said.push_str(&versions::instead_of(&client, kind).await);
+                }
+                follower.failed(&trouble, &troubles)
+            }
         };
         for news in told.into_iter().filter_map(&tell) {
             if inbox.send(news).await.is_err() {
@@ -183,18 +191,17 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
         }
     }
 
-    fn failed<T>(&mut self, error: &watcher::Error, troubles: &Troubles) -> (Vec<Told<G, T>>, Option<Duration>) {
-        let trouble = trouble_of(error);
+    fn failed<T>(&mut self, trouble: &Trouble, troubles: &Troubles) -> (Vec<Told<G, T>>, Option<Duration>) {
         let refused = matches!(trouble.kind, TroubleKind::NotFound | TroubleKind::Forbidden);
         self.refusals = if refused { self.refusals.saturating_add(1) } else { 0 };
         let absent = refused && (self.present != Some(true) || self.refusals >= REFUSALS_BEFORE_ABSENT);
         if !(self.kind.optional() && absent) {
             self.broken = true;
-            troubles.broke(self.kind, &trouble);
+            troubles.broke(self.kind, trouble);
             return (Vec::new(), Some(self.pause.next()));
         }
         if self.present != Some(false) {
-            troubles.absent(self.kind, &trouble);
+            troubles.absent(self.kind, trouble);
         }
         let gone: Vec<_> = self.known.forget_all().into_iter().map(Told::Gone).collect();
         let told = gone.into_iter().chain(self.now_present(false)).chain(self.now_listed()).collect();

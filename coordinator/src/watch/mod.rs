@@ -4,6 +4,7 @@ pub mod backups;
 mod claims;
 mod cut_join;
 mod follow;
+mod hooks;
 mod known;
 pub mod leases;
 pub mod pods;
@@ -14,6 +15,7 @@ mod spawn;
 mod stateful_sets;
 mod troubles;
 mod velero_server;
+mod versions;
 mod volumes;
 
 pub use spawn::{Scope, spawn_all};

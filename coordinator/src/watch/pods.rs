@@ -10,6 +10,8 @@ use serde::de::IgnoredAny;
 use shared::identity::IdentityError;
 use shared::names::ANNOTATION_MODE;
 
+use super::hooks;
+
 /// The fields of a Pod that are read at all: 500 whole Pods a page would be megabytes.
 pub type SlimPod = Object<PodSpec, PodStatus>;
 
@@ -61,6 +63,7 @@ pub fn reduce(pod: SlimPod) -> Result<Pod, IdentityError> {
         labels: metadata.labels.unwrap_or_default(),
         owner: owner(metadata.owner_references.unwrap_or_default()),
         claims: claims(&name, spec.volumes.unwrap_or_default()),
+        pre_hook: metadata.annotations.as_ref().map(hooks::of_pod).unwrap_or_default(),
         mode: metadata.annotations.and_then(|mut annotations| annotations.remove(ANNOTATION_MODE)),
     })
 }

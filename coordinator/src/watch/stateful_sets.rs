@@ -1,4 +1,4 @@
-//! What decisions see of a StatefulSet: only what a person wrote onto it.
+//! What decisions see of a StatefulSet: which one it is, and what a person wrote onto it.
 
 use coordinator_core::objects::{ObjectKey, StatefulSet};
 use kube::api::{ApiResource, NotUsed, Object};
@@ -24,6 +24,7 @@ pub fn reduce(set: SlimStatefulSet) -> Result<StatefulSet, IdentityError> {
             namespace: metadata.namespace.unwrap_or_default().parse()?,
             name: metadata.name.unwrap_or_default(),
         },
+        uid: metadata.uid.unwrap_or_default(),
         mode: metadata.annotations.and_then(|mut annotations| annotations.remove(ANNOTATION_MODE)),
     })
 }
@@ -36,10 +37,13 @@ mod tests {
     #[test]
     fn only_the_mode_annotation_is_kept() {
         let set = json!({
-            "metadata": {"namespace": "a", "name": "db", "annotations": {"snapshot-group.velero.io/mode": "barrier"}},
+            "metadata": {"namespace": "a", "name": "db", "uid": "u", "annotations": {"snapshot-group.velero.io/mode": "barrier"}},
             "spec": {"replicas": 3},
         });
         let set = reduce(serde_json::from_value(set).unwrap()).unwrap();
-        assert_eq!((set.key.to_string().as_str(), set.mode.as_deref()), ("a/db", Some("barrier")));
+        assert_eq!(
+            (set.key.to_string().as_str(), set.uid.as_str(), set.mode.as_deref()),
+            ("a/db", "u", Some("barrier"))
+        );
     }
 }

@@ -4,12 +4,15 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use coordinator_core::reason::Reason;
+use coordinator_core::report::{Report, Subject};
 use serde_json::{Value, json};
 
 use crate::api::{Trouble, TroubleKind};
 use crate::kind::Kind;
 use crate::log::{EventType, Fields, Log};
 use crate::metrics::Metrics;
+use crate::publish::Publisher;
 
 /// A trouble that lasts is said again this often, ms.
 const SAID_AGAIN_AFTER_MS: u64 = 60_000;
@@ -28,13 +31,15 @@ struct Broken {
 pub struct Troubles {
     log: Log,
     metrics: Metrics,
+    publisher: Publisher,
+    own_pod: Subject,
     broken: Mutex<BTreeMap<Kind, Broken>>,
 }
 
 impl Troubles {
-    /// None yet.
-    pub fn new(log: Log, metrics: Metrics) -> Self {
-        Self { log, metrics, broken: Mutex::new(BTreeMap::new()) }
+    /// None yet. What concerns the whole cluster is told about `own_pod`.
+    pub fn new(log: Log, metrics: Metrics, publisher: Publisher, own_pod: Subject) -> Self {
+        Self { log, metrics, publisher, own_pod, broken: Mutex::new(BTreeMap::new()) }
     }
 
     /// A watch broke, or could not be started.
@@ -90,12 +95,21 @@ impl Troubles {
         self.lock().remove(&kind);
         let message = format!("{} cannot be read ({trouble}): {}", kind.resource(), kind.without_it());
         self.log.say(EventType::KindAbsent, &message, &fields(kind, trouble));
+        self.metrics.readable(kind, false);
+        self.tell(Reason::KindUnreadable, &message);
     }
 
     /// An optional kind that was absent can be had.
     pub fn present(&self, kind: Kind) {
         let fields = Fields::from_iter([("resource".to_owned(), Value::from(kind.resource()))]);
-        self.log.say(EventType::KindPresent, &format!("{} can be read now", kind.resource()), &fields);
+        let message = format!("{} can be read now", kind.resource());
+        self.log.say(EventType::KindPresent, &message, &fields);
+        self.metrics.readable(kind, true);
+        self.tell(Reason::KindReadable, &message);
+    }
+
+    fn tell(&self, reason: Reason, note: &str) {
+        self.publisher.offer(Report::new(self.own_pod.clone(), None, reason, note));
     }
 
     /// What does not work now: resource and why, for `/readyz`.

@@ -24,6 +24,10 @@ fn lease(name: &str) -> Value {
     json!({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": name}, "spec": {}})
 }
 
+fn event() -> Value {
+    json!({"apiVersion": "events.k8s.io/v1", "kind": "Event", "metadata": {"name": "any"}})
+}
+
 /// Neither hooks nor the coordinator may do what the manifests do not say.
 pub async fn check(installed: &Installed, overlay: &str) {
     let hook = installed.control_plane.client_as_service_account(SHOP, SHOP_ACCOUNT).await.expect("a client");
@@ -53,6 +57,8 @@ pub async fn check(installed: &Installed, overlay: &str) {
         installed.control_plane.client_as_service_account(SYSTEM, "snapshot-coordinator").await.expect("a client");
     let mut paths = vec![
         ("GET", "/api/v1/secrets".to_owned(), Value::Null),
+        ("GET", format!("/apis/events.k8s.io/v1/namespaces/{SHOP}/events"), Value::Null),
+        ("DELETE", format!("/apis/events.k8s.io/v1/namespaces/{SHOP}/events/any"), Value::Null),
         ("POST", format!("/api/v1/namespaces/{SHOP}/pods/db-0/exec?command=true"), Value::Null),
         ("DELETE", format!("/api/v1/namespaces/{SHOP}/pods/db-0"), Value::Null),
         ("DELETE", format!("/apis/velero.io/v1/namespaces/{SYSTEM}/backups/nightly"), Value::Null),
@@ -63,6 +69,7 @@ pub async fn check(installed: &Installed, overlay: &str) {
             ("PATCH", "/api/v1/namespaces/kube-system/pods/any".to_owned(), held.clone()),
             ("POST", format!("{LEASES}/kube-system/leases"), lease("any")),
             ("DELETE", format!("{LEASES}/kube-node-lease/leases/any"), Value::Null),
+            ("POST", "/apis/events.k8s.io/v1/namespaces/kube-system/events".to_owned(), event()),
             ("PATCH", format!("{LEASES}/{SYSTEM}/leases/any"), held),
             ("DELETE", format!("{LEASES}/{SYSTEM}/leases/snapshot-budget"), Value::Null),
         ]);

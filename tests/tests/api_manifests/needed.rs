@@ -29,12 +29,14 @@ enum Fails {
     Release,
     /// A Backup gets no receipt.
     Receipt,
+    /// Users are told nothing in Events.
+    Event,
     /// A hook ends with this code.
     Hook(i32),
 }
 
 /// Every rule of the overlay and of the enrolled namespace: role, index, what it is for.
-const RULES: [(&str, usize, Fails); 13] = [
+const RULES: [(&str, usize, Fails); 14] = [
     ("snapshot-coordinator-read-workloads", 0, Fails::Ready("pods")),
     ("snapshot-coordinator-read-workloads", 1, Fails::Ready("statefulsets.apps")),
     ("snapshot-coordinator-read-group-leases", 0, Fails::Ready("leases.coordination.k8s.io")),
@@ -46,6 +48,7 @@ const RULES: [(&str, usize, Fails); 13] = [
     ("snapshot-coordinator-label-pods", 0, Fails::Label),
     ("snapshot-coordinator-write-group-leases", 0, Fails::Release),
     ("snapshot-coordinator-annotate-backups", 0, Fails::Receipt),
+    ("snapshot-coordinator-publish-events", 0, Fails::Event),
     ("hook-agent-register", 0, Fails::Hook(12)),
     ("hook-agent-read-pods", 0, Fails::Hook(14)),
 ];
@@ -189,6 +192,15 @@ async fn fails_without(installed: &Installed, velero: &Velero, case: &str, fails
             let coordinator = installed.coordinator().await;
             installed.back_up(velero, "unsigned").await;
             write_fails(&coordinator, "we may not patch backups").await;
+            stop(coordinator).await;
+        }
+        Fails::Event => {
+            let coordinator = installed.coordinator().await;
+            installed.back_up(velero, "untold").await;
+            let of_shop = |line: &Value| line["namespace"] == SHOP && line["code"] == 403;
+            coordinator.line("events_refused", PATIENCE, of_shop).await;
+            // All else goes on.
+            coordinator.line("group_receipt", PATIENCE, |line| line["backup"] == "untold").await;
             stop(coordinator).await;
         }
         Fails::Hook(code) => {

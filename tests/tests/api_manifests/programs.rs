@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use k8s_openapi::api::apps::v1::Deployment;
-use k8s_openapi::api::core::v1::{ConfigMap, Container, Pod, PodTemplateSpec};
+use k8s_openapi::api::core::v1::{ConfigMap, Container, Event, Pod, PodTemplateSpec};
 use kube::Api;
-use kube::api::{DynamicObject, ObjectMeta, PostParams};
+use kube::api::{DynamicObject, ListParams, ObjectMeta, PostParams};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use testbed::control_plane::BoundPod;
@@ -144,9 +144,29 @@ impl Installed {
             let backup = backups.get(name).await.expect("the Backup");
             let annotations = backup.metadata.annotations.unwrap_or_default();
             if annotations.keys().any(|key| key.starts_with("receipt.snapshot-group.velero.io/")) {
-                return;
+                break;
             }
             assert!(tokio::time::Instant::now() < end, "no receipt on Backup {name}: {annotations:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        self.is_told("velero.io/v1", "Backup", SYSTEM, name).await;
+        self.is_told("apps/v1", "StatefulSet", SHOP, "db").await;
+    }
+
+    /// What `kubectl describe` shows of an object: its Events, found by its uid, hold the receipt.
+    async fn is_told(&self, api_version: &str, kind: &str, namespace: &str, name: &str) {
+        let events: Api<Event> = Api::namespaced(self.client.clone(), namespace);
+        let of_object = format!("involvedObject.kind={kind},involvedObject.name={name},reason=SnapshotGroupConsistent");
+        let end = tokio::time::Instant::now() + PATIENCE;
+        loop {
+            let told = events.list(&ListParams::default().fields(&of_object)).await.expect("Events").items;
+            if let Some(event) = told.first() {
+                assert_eq!(event.involved_object.api_version.as_deref(), Some(api_version), "{event:?}");
+                assert!(event.involved_object.uid.is_some() && event.type_.as_deref() == Some("Normal"), "{event:?}");
+                assert_eq!(event.reporting_component.as_deref(), Some(COORDINATOR), "{event:?}");
+                return;
+            }
+            assert!(tokio::time::Instant::now() < end, "no Event about {kind} {namespace}/{name}");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }
     }

@@ -49,12 +49,12 @@ fn nobody_gets_wildcards_secrets_or_exec() {
 
 /// The default overlay is the other one, bound in every namespace: no right is there that the other does not know.
 #[test]
-fn the_default_overlay_adds_two_bindings_and_nothing_else() {
+fn the_default_overlay_adds_three_bindings_and_nothing_else() {
     let (default, enrolled) = (kept("default"), kept("enrolled-namespaces"));
     let (default, enrolled) = (documents(&default), documents(&enrolled));
     assert!(enrolled.is_subset(&default));
     let added: Vec<_> = default.difference(&enrolled).collect();
-    assert_eq!(added.len(), 2, "{added:#?}");
+    assert_eq!(added.len(), 3, "{added:#?}");
     assert!(added.iter().all(|document| document.contains("kind: ClusterRoleBinding")), "{added:#?}");
 }
 

@@ -32,6 +32,7 @@ pub fn settings(identity: &str, budget: u32) -> Settings {
         clock_error_ms: 0,
         label_pods: true,
         cuts_visible: false,
+        backups_visible: true,
     }
 }
 
@@ -70,7 +71,7 @@ impl Coordinator {
         let target = command.target();
         let mut outcome = execute(api, command);
         if !answered {
-            outcome = Outcome::Failed { message: "timed out".into() };
+            outcome = Outcome::Failed { refused: false, message: "timed out".into() };
         }
         if !matches!(outcome, Outcome::Written(_)) {
             // The shell reads the object again before it tells of the failure.

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator_core::event::Event;
-use coordinator_core::objects::{Claim, ObjectKey, Pod, PodKey, PodPhase};
+use coordinator_core::objects::{Claim, ObjectKey, Pod, PodKey, PodPhase, PreHook};
 use coordinator_core::settings::Settings;
 use coordinator_core::time::{Mono, Now};
 use shared::admission::{Admission, RoundPhase};
@@ -203,6 +203,7 @@ fn pod(key: &PodKey, group: &GroupKey, incarnation: u64) -> Pod {
         labels: [(LABEL_SNAPSHOT_GROUP.to_owned(), group.group.to_string())].into(),
         owner: None,
         claims: [format!("data-{}", key.name)].into(),
+        pre_hook: PreHook::None,
         mode: None,
     }
 }
