@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 
 use crate::command::{Command, Target};
 use crate::objects::{ObjectKey, PodKey};
-use crate::state::{State, Stored};
+use crate::state::State;
+use crate::stored::Stored;
 use crate::time::Now;
 
 /// How often it is looked, ms.

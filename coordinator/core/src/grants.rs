@@ -10,7 +10,8 @@ use shared::identity::GroupKey;
 use crate::admission::{Request, grant_from_head};
 use crate::command::{Command, Target};
 use crate::round::Round;
-use crate::state::{State, Stored, may_run};
+use crate::state::{State, may_run};
+use crate::stored::Stored;
 use crate::time::Now;
 
 impl State {

@@ -10,7 +10,8 @@ use crate::admission::Request;
 use crate::command::{Command, Target};
 use crate::receipt::ClaimsOf;
 use crate::round::{Round, RoundFacts};
-use crate::state::{GroupRecord, State, Stored};
+use crate::state::{GroupRecord, State};
+use crate::stored::Stored;
 use crate::time::Now;
 
 /// A wait reason that changed is written at most this often, ms: waiting hooks print it every 10 s, and a long queue moves often.

@@ -36,5 +36,6 @@ pub mod stall;
 mod standing;
 mod state;
 pub mod step;
+mod stored;
 pub mod time;
 pub mod world;

@@ -266,3 +266,7 @@ fn receipt_note(receipt: &Receipt) -> String {
         "snapshot group {namespace}/{group}{round}{backup}: {verdict}: {why}; {count} members, from first to last cut {skew}{held}"
     )
 }
+
+#[cfg(test)]
+#[path = "report_tests.rs"]
+mod tests;

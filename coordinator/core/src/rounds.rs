@@ -64,7 +64,7 @@ impl State {
             }
             notices.extend(alive_before.into_iter().filter_map(|pod| lost(key, round, pod)));
         }
-        let empty = record.round.is_none() && record.stored == crate::state::Stored::Absent;
+        let empty = record.round.is_none() && record.stored == crate::stored::Stored::Absent;
         if !(empty && self.world.pods_of(key).next().is_none()) {
             self.groups.insert(key.clone(), record);
         }

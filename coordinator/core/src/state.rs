@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::LeaseError;
 use shared::admission::{AttemptVerdict, RoundPhase};
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::{Epoch, GroupLease};
@@ -19,26 +18,9 @@ use crate::retry::Writes;
 use crate::round::Round;
 use crate::settings::Settings;
 use crate::standing::Member;
+use crate::stored::{Stored, is_older, stored};
 use crate::time::{Mono, Now};
 use crate::world::World;
-
-/// A Lease of the coordinator's own as it stands in the API.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) enum Stored<T> {
-    /// It does not exist.
-    #[default]
-    Absent,
-    /// It exists under this version; `None` where it says nothing that makes sense and may be overwritten.
-    Present(Version, Option<T>),
-    /// Somebody else's Lease stands under our name: it is left alone.
-    Foreign,
-}
-
-impl<T> Stored<T> {
-    pub(crate) fn content(&self) -> Option<&T> {
-        if let Self::Present(_, Some(content)) = self { Some(content) } else { None }
-    }
-}
 
 /// What is known of one group.
 #[derive(Clone, Debug, Default)]
@@ -368,21 +350,6 @@ impl State {
 /// A receipt that could not be put onto its Backup this often is given up; the group Lease and the log have it.
 const RECEIPT_TRIES_MAX: u32 = 8;
 
-/// `group` is the one whose Lease it is, if it is one's.
-fn stored<T>(observed: Observed<T>, group: Option<&GroupKey>, notices: &mut Vec<Notice>) -> Stored<T> {
-    match observed.content {
-        Ok(content) => Stored::Present(observed.version, Some(content)),
-        Err(error) => {
-            notices.push(Notice::LeaseInvalid { group: group.cloned(), message: error.to_string() });
-            // What another version wrote is left alone as well: overwriting it would undo that version's rounds.
-            match error {
-                LeaseError::Foreign { .. } | LeaseError::Protocol { .. } => Stored::Foreign,
-                LeaseError::Missing { .. } | LeaseError::Invalid { .. } => Stored::Present(observed.version, None),
-            }
-        }
-    }
-}
-
 /// What a group's Lease releases that it did not before.
 fn release_told_by(before: Option<&GroupLease>, lease: &GroupLease) -> Option<Notice> {
     let admitted = |lease: &GroupLease| -> BTreeSet<_> {
@@ -399,14 +366,4 @@ fn release_told_by(before: Option<&GroupLease>, lease: &GroupLease) -> Option<No
 /// Whether a round of this number may still run, as the group's Lease stands: it was not reached yet, or is released under it.
 pub(crate) fn may_run(lease: &GroupLease, epoch: Epoch) -> bool {
     epoch > lease.epoch || (epoch == lease.epoch && lease.phase == RoundPhase::Released)
-}
-
-/// Whether an event says less than is known already: a watch may lag behind our own writes. Versions are compared as numbers,
-/// which Kubernetes promises since 1.35 and does since ever; what is no number is taken as new.
-fn is_older<T>(version: &Version, known: &Stored<T>) -> bool {
-    let Stored::Present(known, _) = known else { return false };
-    match (version.resource.parse::<u64>(), known.resource.parse::<u64>()) {
-        (Ok(new), Ok(old)) if version.uid == known.uid => new < old,
-        _ => false,
-    }
 }

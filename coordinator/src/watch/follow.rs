@@ -81,7 +81,7 @@ pub async fn follow<R, G, T, F>(
 {
     let Source { kind, api, config, reduce } = source;
     let client = api.clone().into_client();
-    let mut stream = pin!(watcher(api, config));
+    let mut stream = pin!(watcher(api.clone(), config.clone()));
     let mut follower = Follower {
         kind,
         known: Known::new(),
@@ -112,7 +112,12 @@ pub async fn follow<R, G, T, F>(
                 if trouble.kind == TroubleKind::NotFound && kind.optional() && follower.present != Some(false) {
                     trouble.said.push_str(&versions::instead_of(&client, kind).await);
                 }
-                follower.failed(&trouble, &troubles)
+                let failed = follower.failed(&trouble, &troubles);
+                if follower.present == Some(false) {
+                    // All was forgotten. The stream would go on from the version where it was and never list again.
+                    stream.set(watcher(api.clone(), config.clone()));
+                }
+                failed
             }
         };
         for news in told.into_iter().filter_map(&tell) {

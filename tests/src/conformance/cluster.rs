@@ -33,6 +33,8 @@ pub const CLAIMS: Kind = Kind { root: "/api/v1", plural: "persistentvolumeclaims
 pub const VOLUMES: Kind = Kind { root: "/api/v1", plural: "persistentvolumes" };
 /// Status subresource, counted generation.
 pub const STATEFUL_SETS: Kind = Kind { root: "/apis/apps/v1", plural: "statefulsets" };
+/// Neither spec nor status; only its series may change.
+pub const EVENTS: Kind = Kind { root: "/apis/events.k8s.io/v1", plural: "events" };
 /// A custom kind without status subresource.
 pub const BACKUPS: Kind = Kind { root: "/apis/velero.io/v1", plural: "backups" };
 /// A custom kind with status subresource, namespaced.

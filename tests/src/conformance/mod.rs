@@ -15,6 +15,7 @@ mod applying;
 mod cluster;
 mod compare;
 mod deleting;
+mod event_rules;
 mod garbage;
 mod kubectl;
 mod lease_rules;

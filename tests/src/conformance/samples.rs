@@ -13,6 +13,22 @@ pub fn lease(name: &str) -> Value {
     })
 }
 
+pub fn event(c: &Cluster, name: &str) -> Value {
+    json!({
+        "apiVersion": "events.k8s.io/v1",
+        "kind": "Event",
+        "metadata": {"name": name},
+        "eventTime": "2026-01-02T03:04:05.000000Z",
+        "reportingController": "tester",
+        "reportingInstance": "one",
+        "action": "Try",
+        "reason": "Tried",
+        "regarding": {"apiVersion": "v1", "kind": "Pod", "namespace": c.namespace, "name": "db-0"},
+        "note": "what happened",
+        "type": "Normal",
+    })
+}
+
 pub fn config_map(name: &str) -> Value {
     json!({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": name}, "data": {"key": "value"}})
 }

@@ -55,6 +55,12 @@ macro_rules! conformance_cases {
                     a_field_of_another_type_is_a_bad_request
                     unknown_fields_are_dropped
                 }
+                event_rules {
+                    a_note_has_at_most_1024_bytes
+                    who_tells_what_and_when_is_required
+                    what_it_is_about_has_a_namespace
+                    only_its_series_changes
+                }
                 metadata_rules {
                     a_name_is_a_subdomain
                     labels_are_short_and_plain

@@ -1,6 +1,7 @@
 //! May this object be stored? Rules for every kind, and those of single kinds.
 
 mod defaults;
+mod event;
 mod lease;
 mod metadata;
 mod pod;
@@ -89,11 +90,25 @@ pub fn validate(kind: &Kind, object: &Value) -> Result<(), ApiError> {
     match (kind.group, kind.kind) {
         ("coordination.k8s.io", "Lease") => lease::check(object, &mut violations),
         ("", "Pod") => pod::check(object, &mut violations),
+        ("events.k8s.io", "Event") => event::check(object, &mut violations),
         _ => {}
     }
+    refuse_any(kind, object, &violations)
+}
+
+/// Refuses a change that a kind does not allow.
+pub fn validate_update(kind: &Kind, live: &Value, next: &Value) -> Result<(), ApiError> {
+    let mut violations: Vec<Violation> = Vec::new();
+    if (kind.group, kind.kind) == ("events.k8s.io", "Event") {
+        event::check_update(live, next, &mut violations);
+    }
+    refuse_any(kind, next, &violations)
+}
+
+fn refuse_any(kind: &Kind, object: &Value, violations: &[Violation]) -> Result<(), ApiError> {
     if violations.is_empty() {
         return Ok(());
     }
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    Err(ApiError::invalid(kind, name, &violations))
+    Err(ApiError::invalid(kind, name, violations))
 }

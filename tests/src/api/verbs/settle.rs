@@ -80,6 +80,7 @@ pub fn settle(kind: &Kind, subresource: &str, live: &Value, next: &Value) -> Res
     }
     no_new_finalizers(kind, live, &out)?;
     checks::validate(kind, &out)?;
+    checks::validate_update(kind, live, &out)?;
     Ok(out)
 }
 
