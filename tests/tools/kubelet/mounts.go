@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -63,13 +64,25 @@ func unmountAll(folder string) error {
 	if err != nil {
 		return err
 	}
-	// The last mounted first: it may lie upon an earlier one.
-	for i := len(points) - 1; i >= 0; i-- {
-		if err := unix.Unmount(points[i], unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
-			return fmt.Errorf("cannot unmount %s: %w", points[i], err)
+	for _, point := range outermost(points) {
+		if err := unix.Unmount(point, unix.MNT_DETACH|unix.UMOUNT_NOFOLLOW); err != nil {
+			return fmt.Errorf("cannot unmount %s: %w", point, err)
 		}
 	}
 	return nil
+}
+
+// outermost leaves out what lies below another mount: it goes with that one, and in a user namespace it goes with nothing
+// else, since what was bound together is locked together.
+func outermost(points []string) []string {
+	var outer []string
+	for _, point := range points {
+		below := slices.ContainsFunc(points, func(other string) bool { return strings.HasPrefix(point, other+"/") })
+		if !below {
+			outer = append(outer, point)
+		}
+	}
+	return outer
 }
 
 // removeTree removes a folder that nothing is mounted below. It refuses otherwise: it would remove what is mounted.

@@ -114,7 +114,7 @@ func (k *kubelet) makeVolume(ctx context.Context, pod *corev1.Pod, source *corev
 		}
 		return volume{path: folder, readOnly: true}, writeAtOnce(folder, contents.files)
 	}
-	return volume{}, unsupported("its kind")
+	return volume{}, unsupported("volumes other than emptyDir, configMap, secret, downwardAPI, projected, hostPath and claims")
 }
 
 // claimVolume is a folder for the claim's PersistentVolume; it outlives the pod.
