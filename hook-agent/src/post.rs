@@ -83,11 +83,11 @@ async fn end_registration(
     let access = match access::find(&settings.access) {
         Ok(access) => access,
         Err(e) if e.is_usage() => return Err(Failure::Kubeconfig(e)),
-        Err(e) => return unanswered(settings, lines, Unreleased::Unreachable, e.into()),
+        Err(e) => return unanswered(settings, lines, found, Unreleased::Unreachable, e.into()),
     };
     let client = match Client::new(access) {
         Ok(client) => client,
-        Err(e) => return unanswered(settings, lines, Unreleased::Unreachable, e.into()),
+        Err(e) => return unanswered(settings, lines, found, Unreleased::Unreachable, e.into()),
     };
     let leases = Leases::new(client, who.namespace);
     let mut ending = Ending { leases, name, began_at, evidence: Evidence::of(found, began_at), tried: false };
@@ -108,20 +108,30 @@ async fn end_registration(
             lines.say(format_args!("{}; {}", ended.line(), local(found)));
             Ok(())
         }
-        Err(e @ GaveUp::Refused(_)) => unanswered(settings, lines, Unreleased::Refused, e.into()),
-        Err(e @ GaveUp::OutOfTime { .. }) => unanswered(settings, lines, Unreleased::Unreachable, e.into()),
+        Err(e @ GaveUp::Refused(_)) => unanswered(settings, lines, found, Unreleased::Refused, e.into()),
+        Err(e @ GaveUp::OutOfTime { .. }) => unanswered(settings, lines, found, Unreleased::Unreachable, e.into()),
     }
 }
 
-/// Nothing is held by this process any more, so the backup goes on; the grant returns when the Lease expires.
-fn unanswered(settings: &PostSettings, lines: &Lines, why: Unreleased, cause: Cause) -> Result<(), Failure> {
+/// What could be let go is let go, so the backup goes on; the grant returns when the Lease expires.
+fn unanswered(
+    settings: &PostSettings,
+    lines: &Lines,
+    found: &Found,
+    why: Unreleased,
+    cause: Cause,
+) -> Result<(), Failure> {
     if settings.on_unreachable == Policy::Fail {
+        if *found != Found::Nothing {
+            lines.say(local(found));
+        }
         return Err(Failure::Unreleased { why, cause: Some(cause) });
     }
     lines.say(format_args!(
-        "COULD NOT END THE REGISTRATION: {} ({}); it expires by itself, the budget is short of it until then",
+        "COULD NOT END THE REGISTRATION: {} ({}); it expires by itself, the budget is short of it until then; {}",
         said(why),
-        chain(cause.as_ref())
+        chain(cause.as_ref()),
+        local(found)
     ));
     Ok(())
 }
