@@ -12,7 +12,7 @@ use coordinator_core::schedule::demand::Demand;
 use coordinator_core::schedule::live::LivePlan;
 use coordinator_core::schedule::plan::{Feasibility, LoadProfile, Plan};
 use coordinator_core::schedule::planner::plan;
-use coordinator_core::schedule::settings::PlanSettings;
+use coordinator_core::schedule::settings::{PlanInput, PlanSettings};
 use coordinator_core::schedule_check::check;
 use rules::{RULES, Rule};
 use shared::identity::GroupKey;
@@ -33,6 +33,7 @@ fn main() -> anyhow::Result<()> {
     for size in if asked.is_empty() { SIZES.to_vec() } else { asked } {
         let night = Night::new(size);
         night.planned()?;
+        night.hopeless()?;
         for rule in RULES {
             night.by_rule(&rule);
         }
@@ -81,6 +82,24 @@ impl Night {
         };
         let (grown, shrunk) = (after(&grown), after(&shrunk));
         println!("| {} | planner | {start:.3} | {flight:.3} | {grown} | {shrunk} | {took_ms:.0} |", self.size);
+        Ok(())
+    }
+
+    /// With the settings of who sets none: from some size on nothing fits, and what would help is tried.
+    fn hopeless(&self) -> anyhow::Result<()> {
+        let (settings, nothing) = (PlanSettings::new(&PlanInput::default())?, LivePlan::default());
+        let begun = processor_ms()?;
+        let plan = plan(&self.all, &nothing, &settings);
+        let wrong = check(&self.all, &nothing, &settings, &plan);
+        let took_ms = processor_ms()? - begun;
+        anyhow::ensure!(wrong.is_empty(), "the checker disagrees: {wrong:?}");
+        let [start, flight] = ratios(&plan);
+        let verdict = match plan.feasibility {
+            Feasibility::Fits { .. } => "fits".to_owned(),
+            Feasibility::Short { fixes, .. } => format!("does not fit; {fixes:?} would help"),
+        };
+        let size = &self.size;
+        println!("| {size} | planner, default settings: {verdict} | {start:.3} | {flight:.3} | | | {took_ms:.0} |");
         Ok(())
     }
 

@@ -3,6 +3,7 @@
 use super::demand::Demand;
 use super::jobs::Job;
 use super::ledger::Ledger;
+use super::minute::MINUTES_PER_DAY;
 use super::night::Night;
 use super::plan::{Fix, Shortage};
 use super::settings::{CONCURRENT_BACKUPS_MAX, PLAN_BUDGET_MAX, PlanSettings};
@@ -17,8 +18,8 @@ pub(super) fn fixes(demands: &[Demand], night: &Night, ledger: &Ledger, shortage
     let mut found = Vec::new();
     found.extend(window(demands, night, settings));
     found.extend(more_at_once(demands, night, ledger, shortages));
-    let overfull = domain_need_min(night) > 1_440;
-    if overfull {
+    // More backups at once shorten the hand-over, which may be enough for a full namespace.
+    if found.is_empty() && domain_need_min(night) > MINUTES_PER_DAY.into() {
         found.push(vec![Fix::SplitNamespaces]);
     }
     found

@@ -8,7 +8,7 @@ use coordinator_core::schedule::live::{LivePlan, LiveSlot};
 use coordinator_core::schedule::plan::Plan;
 use coordinator_core::schedule::settings::{PlanInput, PlanSettings};
 
-/// SplitMix64: a generator that needs no crate and is the same for ever.
+/// `SplitMix64`: a generator that needs no crate and is the same for ever.
 pub struct Dice(pub u64);
 
 impl Dice {
