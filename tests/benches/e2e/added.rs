@@ -1,4 +1,5 @@
-//! What do our hooks add to a Backup that nobody opposes? The same Backup with and without, turn by turn.
+//! What do our hooks add to a Backup that nobody opposes? The same Backup with them, without any, and with hooks that do nothing, turn
+//! by turn.
 
 use std::time::Duration;
 
@@ -8,13 +9,14 @@ use testbed::pair::{HookPlan, Night, Pair, PairOptions};
 use testbed::real_velero::NODE;
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::{self, Made, Workload};
+use testbed::velero::hook_calls::HookPhase;
 
 use crate::ours::work;
 use crate::rows::{AddedRow, Row, seconds};
 use crate::{isolated, leave};
 
 /// Backups of each kind.
-const ROUNDS: usize = 7;
+const ROUNDS: usize = 5;
 
 const PODS: u32 = 3;
 
@@ -37,19 +39,25 @@ pub fn to_backups() {
         options.velero.item_operation_poll = OPERATION_POLL;
         let pair = Pair::start_real(options).await?;
         let with = pair.with(Workload::stateful_set("with", "db", PODS), &HookPlan::default()).await?;
-        let without = bare(&pair).await?;
+        let without = other(&pair, "without", |workload| workload).await?;
+        let idle = other(&pair, "idle", |workload| {
+            let nothing =
+                |workload: Workload, phase| workload.hook(phase, &["/bin/true"], "Fail", Duration::from_mins(1));
+            nothing(nothing(workload, HookPhase::Pre), HookPhase::Post)
+        });
+        let kinds = [("with", with), ("without", without), ("idle", idle.await?)];
         for is_ordered in [false, true] {
-            let mut nights = [vec![], vec![]];
+            let mut nights = [vec![], vec![], vec![]];
             for round in 0..ROUNDS {
-                // Each is the first of the two as often as the other.
-                for which in [round % 2, 1 - round % 2] {
-                    let (name, made) = [("with", &with), ("without", &without)][which];
+                // Each is the first as often as the others.
+                for turn in 0..kinds.len() {
+                    let which = (round + turn) % kinds.len();
+                    let (name, made) = &kinds[which];
                     nights[which].push(back_up(&pair, name, made, is_ordered, round).await?);
                 }
             }
-            let [with, without] = &nights;
-            leave(&row(is_ordered, "all is cut and let go", with, without, work)?)?;
-            leave(&row(is_ordered, "Completed", with, without, total)?)?;
+            leave(&row(is_ordered, "all is cut and let go", &nights, work)?)?;
+            leave(&row(is_ordered, "Completed", &nights, total)?)?;
         }
         Ok(())
     });
@@ -58,8 +66,7 @@ pub fn to_backups() {
 fn row(
     is_ordered: bool,
     what: &str,
-    with: &[Night],
-    without: &[Night],
+    [with, without, idle]: &[Vec<Night>; 3],
     time: fn(&Night) -> anyhow::Result<Duration>,
 ) -> anyhow::Result<Row> {
     let times = |nights: &[Night]| nights.iter().map(time).collect::<anyhow::Result<Vec<Duration>>>();
@@ -69,6 +76,7 @@ fn row(
         what: what.to_owned(),
         with_s: seconds(times(with)?),
         without_s: seconds(times(without)?),
+        idle_s: seconds(times(idle)?),
         in_hooks_s: seconds(with.iter().map(in_hooks)),
     }))
 }
@@ -79,10 +87,10 @@ fn in_hooks(night: &Night) -> Duration {
     hooks.iter().filter_map(|hook| Some(hook.reported.as_ref()?.0.after(hook.started))).sum()
 }
 
-/// The same workload without hooks.
-async fn bare(pair: &Pair) -> anyhow::Result<Made> {
-    let workload = Workload::stateful_set("without", "db", PODS).token().on_node(NODE);
-    let made = cluster::create(&pair.client, &workload).await.context("putting the other workload in")?;
+/// The same workload with other hooks.
+async fn other(pair: &Pair, name: &str, hooked: impl FnOnce(Workload) -> Workload) -> anyhow::Result<Made> {
+    let workload = hooked(Workload::stateful_set(name, "db", PODS).token().on_node(NODE));
+    let made = cluster::create(&pair.client, &workload).await.context("putting another workload in")?;
     for pod in &made.pods {
         pair.velero.real().bed().mounts.add(&pod.name, &pod.claims);
         pair.labelled(&pod.name).await?;

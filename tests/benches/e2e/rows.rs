@@ -52,6 +52,8 @@ pub struct AddedRow {
     pub with_s: Vec<f64>,
     /// Without, s.
     pub without_s: Vec<f64>,
+    /// With hooks that do nothing, s.
+    pub idle_s: Vec<f64>,
     /// How much of the time with hooks passed between the starts and the ends of hooks, s: what they add by themselves, whatever
     /// else the machine did meanwhile.
     pub in_hooks_s: Vec<f64>,
@@ -68,8 +70,8 @@ pub fn markdown(rows: &[Row]) -> String {
         Backup takes | outcome |\n|---|---|---|---|---|---|---|---|---|\n"
         .to_owned();
     let mut added =
-        "| Velero was asked for | pods | until | n | with hooks: min / median / max | without | added (medians) | of it in hooks |\n\
-        |---|---|---|---|---|---|---|---|\n"
+        "| Velero was asked for | pods | until | n | with hooks: min / median / max | without | added (medians) | of it in hooks | \
+        hooks that do nothing add |\n|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
     for row in rows {
         let written = match row {
@@ -93,21 +95,23 @@ impl GroupRow {
 
 impl AddedRow {
     fn line(&self) -> String {
-        let Self { layout, pods, what, with_s, without_s, in_hooks_s } = self;
-        if with_s.is_empty() || without_s.is_empty() || in_hooks_s.is_empty() {
-            return format!("| {layout} | {pods} | {what} | 0 | – | – | – | – |");
+        let Self { layout, pods, what, with_s, without_s, idle_s, in_hooks_s } = self;
+        if [with_s, without_s, idle_s, in_hooks_s].iter().any(|times| times.is_empty()) {
+            return format!("| {layout} | {pods} | {what} | 0 | – | – | – | – | – |");
         }
         let (with, without) = (Samples::of(with_s.iter().copied()), Samples::of(without_s.iter().copied()));
         let added = with.median() - without.median();
         let in_hooks = Samples::of(in_hooks_s.iter().copied()).median();
+        let idle = Samples::of(idle_s.iter().copied()).median() - without.median();
         let percent = |part: f64| 100.0 * part / without.median();
         format!(
-            "| {layout} | {pods} | {what} | {} | {} | {} | {:+.1} % ({added:+.2} s) | {:.1} % ({in_hooks:.2} s) |",
+            "| {layout} | {pods} | {what} | {} | {} | {} | {:+.1} % ({added:+.2} s) | {:.1} % ({in_hooks:.2} s) | {:+.1} % ({idle:+.2} s) |",
             with.count(),
             three(&with),
             three(&without),
             percent(added),
             percent(in_hooks),
+            percent(idle),
         )
     }
 }
