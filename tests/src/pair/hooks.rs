@@ -21,11 +21,17 @@ pub struct HookPlan {
     pub on_error: &'static str,
     /// Flags of `pre` beside `--hook-timeout`.
     pub pre_flags: Vec<String>,
+    /// The program that a user wrote instead of the hook-agent's path.
+    pub program: Option<&'static str>,
+    /// The container that a user named instead of the pod's.
+    pub container: Option<&'static str>,
+    /// What `/bin/sh -c` makes of the pre hook's argv, which is `"$0" "$@"` there; none: no shell.
+    pub shell: Option<&'static str>,
 }
 
 impl Default for HookPlan {
     fn default() -> Self {
-        Self { timeout: HOOK_TIMEOUT, velero_timeout: None, on_error: "Fail", pre_flags: vec![] }
+        Self { timeout: HOOK_TIMEOUT, velero_timeout: None, on_error: "Fail", pre_flags: vec![], program: None, container: None, shell: None }
     }
 }
 
@@ -58,6 +64,27 @@ impl HookPlan {
         self
     }
 
+    /// With this program instead of the hook-agent.
+    #[must_use]
+    pub fn program(mut self, path: &'static str) -> Self {
+        self.program = Some(path);
+        self
+    }
+
+    /// With this container instead of the pod's.
+    #[must_use]
+    pub fn container(mut self, name: &'static str) -> Self {
+        self.container = Some(name);
+        self
+    }
+
+    /// With a shell script around the pre hook, whose argv is `"$0" "$@"`.
+    #[must_use]
+    pub fn shell(mut self, script: &'static str) -> Self {
+        self.shell = Some(script);
+        self
+    }
+
     /// The workload with these hooks, its token and the paths of what is mounted, for the simulator's kubelet.
     pub fn onto(&self, workload: Workload) -> Workload {
         self.with_program(workload, &binaries::hook_agent().display().to_string())
@@ -71,13 +98,21 @@ impl HookPlan {
     }
 
     fn with_program(&self, workload: Workload, program: &str) -> Workload {
-        let Self { timeout, velero_timeout, on_error, pre_flags } = self;
+        let Self { timeout, velero_timeout, on_error, pre_flags, program: another, container, shell } = self;
+        let program = another.unwrap_or(program);
         let limit = format!("{}ms", timeout.as_millis());
-        let mut pre = vec![program, "pre", "--hook-timeout", &limit];
+        let mut pre: Vec<&str> = shell.iter().flat_map(|script| ["/bin/sh", "-c", script]).collect();
+        pre.extend([program, "pre", "--hook-timeout", &limit]);
         pre.extend(pre_flags.iter().map(String::as_str));
-        workload
+        let workload = workload
             .hook(HookPhase::Pre, &pre, on_error, velero_timeout.unwrap_or(*timeout))
             .hook(HookPhase::Post, &[program, "post"], "Continue", HOOK_TIMEOUT)
-            .token()
+            .token();
+        match container {
+            Some(name) => ["pre", "post"].into_iter().fold(workload, |workload, phase| {
+                workload.annotation(&format!("{phase}.hook.backup.velero.io/container"), name)
+            }),
+            None => workload,
+        }
     }
 }

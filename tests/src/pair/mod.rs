@@ -13,6 +13,7 @@ mod compare;
 mod hooks;
 mod place;
 mod receipts;
+pub mod stories;
 
 pub use any_velero::AnyVelero;
 pub use bed::{Night, Pair, PairOptions, group_of_namespace, group_of_set};

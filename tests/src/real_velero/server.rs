@@ -139,6 +139,11 @@ impl RealVelero {
         Ok((phase, self.timeline().of_backup(name)))
     }
 
+    /// Waits until Velero calls its storage location available.
+    pub async fn location_available(&self, limit: Duration) -> anyhow::Result<()> {
+        cluster::location_available(&self.client, limit).await
+    }
+
     /// The server's own log, of all its lives.
     pub fn log(&self) -> PathBuf {
         server_log(&self.bed)

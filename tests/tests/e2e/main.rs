@@ -3,7 +3,11 @@
 //! Each test has a machine of its own (`testbed::isolated`) with a cluster of its own; `make e2e` runs them all.
 
 mod barrier;
+mod hooks;
 mod original;
 mod plain;
+mod pods;
+mod restarts;
 mod run;
 mod several;
+mod surroundings;

@@ -1,32 +1,18 @@
 //! Hooks that fail, come too late, or only seem to have succeeded.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use serde_json::json;
-use shared::identity::{GroupId, GroupKey, Namespace};
-use shared::names::LABEL_SNAPSHOT_GROUP;
-use shared::verdict::{Verdict, VerdictReason};
-use testbed::pair::{HookPlan, Pair, PairOptions, compare, group_of_set};
+use shared::verdict::Verdict;
+use testbed::pair::check::hooks_begun;
+use testbed::pair::{HookPlan, Pair, PairOptions, compare, group_of_set, stories};
 use testbed::velero::backup::Phase;
-use testbed::velero::cluster::{Made, Workload};
-
-use testbed::pair::check::{exact, hooks_begun};
+use testbed::velero::cluster::Workload;
 
 /// One of two pods of a group has a command that cannot work.
 async fn check_failing_pre(name: &str, on_error: &'static str) -> Result<()> {
     let pair = Pair::start(PairOptions::new(name, 5)).await?;
-    let by_hand = |workload: Workload| workload.label(LABEL_SNAPSHOT_GROUP, "mine");
-    let good = pair.with(by_hand(Workload::stateful_set("shop", "a", 1)), &HookPlan::default()).await?;
     let wrong = HookPlan::default().on_error(on_error).flags(&["--deadline", "soon"]);
-    let bad = pair.with(by_hand(Workload::stateful_set("shop", "b", 1)), &wrong).await?;
-    let night = pair.back_up("b", json!({"includedNamespaces": ["shop"]})).await?;
-    assert_eq!(night.phase, Phase::PartiallyFailed, "{}", night.seen);
-    let both = Made { pods: good.pods.iter().chain(&bad.pods).cloned().collect() };
-    let group = GroupKey { namespace: Namespace::new("shop")?, group: GroupId::new("mine")? };
-    let receipt = exact(&pair, &night, &both, &group, Verdict::CrashConsistent).await?;
-    assert_eq!(receipt.why, VerdictReason::NeverQuiesced { pod: "b-0".to_owned() });
-    pair.nothing_granted().await
+    stories::one_of_two_is_never_quiesced(&pair, "shop", &wrong).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,17 +32,8 @@ async fn a_failed_pre_without_on_error_is_in_the_receipt() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_pre_that_outlives_veleros_timeout_holds_nothing_for_long() -> Result<()> {
-    let mut pair = Pair::start(PairOptions::new("outlives", 5).flags(&["--round-idle", "1s"])).await?;
-    let plan = HookPlan::default().velero_timeout(Duration::from_secs(1)).flags(&["--hold", "3s"]);
-    pair.with(Workload::stateful_set("shop", "db", 1), &plan).await?;
-    // Nobody releases it until Velero has given up on it.
-    pair.coordinators[0].kill();
-    let night = pair.back_up("b", json!({"includedNamespaces": ["shop"]})).await?;
-    assert_eq!(night.phase, Phase::PartiallyFailed, "{}", night.seen);
-    pair.start_coordinator("coordinator-a").await?;
-    let told = pair.coordinators[1].line("group_receipt", Duration::from_mins(1), |_| true).await;
-    assert!(told["verdict"] != "group-consistent" && told["verdict"] != "member-consistent", "{told}");
-    pair.nothing_granted().await
+    let options = PairOptions::new("outlives", 5).flags(&["--round-idle", "1s"]);
+    stories::a_pre_outlives_veleros_timeout(Pair::start(options).await?).await
 }
 
 #[tokio::test(flavor = "multi_thread")]
