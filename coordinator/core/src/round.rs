@@ -109,6 +109,9 @@ impl Round {
             return false;
         }
         let end = if let Standing::Over(end) = standing { Some(end) } else { None };
+        if self.keeps_what_it_knows_of(lease, end) {
+            return false;
+        }
         if !listed {
             if end.is_some() {
                 return false; // over before anybody said a word about it
@@ -134,8 +137,22 @@ impl Round {
         {
             entry.verdict = AttemptVerdict::Ended;
         }
-        self.parts.insert(lease.pod.clone(), Part { lease: lease.clone(), end });
+        let mut lease = lease.clone();
+        if end == Some(MemberEnd::PodGone) {
+            // When its hold ended is not known: whoever wrote a time here may have been its successor.
+            lease.thawed_at = None;
+        }
+        self.parts.insert(lease.pod.clone(), Part { lease, end });
         !listed
+    }
+
+    /// What a pod said at its end stands when it is replaced later; and what is written in its name once it is gone is not its own.
+    fn keeps_what_it_knows_of(&self, lease: &MemberLease, end: Option<MemberEnd>) -> bool {
+        let known = self.parts.get(&lease.pod).filter(|part| part.lease.attempt == lease.attempt);
+        let by_itself = |part: &Part| {
+            matches!(part.end, Some(MemberEnd::Done | MemberEnd::Failed | MemberEnd::Withdrawn | MemberEnd::PodGone))
+        };
+        end == Some(MemberEnd::PodGone) && known.is_some_and(by_itself)
     }
 
     /// Whether this attempt belongs to an earlier round and was only carried along so that it is told so.
@@ -303,5 +320,29 @@ mod tests {
             assert_eq!(round.see(&waiting(i), Standing::Waiting, now), i < GROUP_MEMBERS_MAX);
         }
         assert_eq!((round.entries.len(), round.unlisted.len()), (GROUP_MEMBERS_MAX, 2));
+    }
+
+    #[test]
+    fn what_a_successor_writes_is_not_what_the_gone_pod_did() {
+        let now = Now { mono: Mono(0), wall: WallTime::EPOCH };
+        let at = |ms| Some(WallTime::EPOCH.plus_ms(ms));
+        let quiesced = MemberLease { phase: MemberPhase::Quiesced, quiesced_at: at(1), ..waiting(1) };
+        let done = MemberLease { phase: MemberPhase::Done, thawed_at: at(9), ..quiesced.clone() };
+        let gone = Standing::Over(MemberEnd::PodGone);
+        let end_of = |seen: &[(&MemberLease, Standing)]| {
+            let mut round = Round::open(Mode::ArriveAndGo, None, BTreeMap::new(), now);
+            round.see(&waiting(1), Standing::Waiting, now);
+            for (lease, standing) in seen {
+                round.see(lease, *standing, now);
+            }
+            let part = &round.parts[&quiesced.pod];
+            (part.end, part.lease.thawed_at)
+        };
+        // Its post came first: that stands. Its successor's came: nobody knows how long it held.
+        let own = [(&quiesced, Standing::Holding), (&done, Standing::Over(MemberEnd::Done)), (&done, gone)];
+        assert_eq!(end_of(&own), (Some(MemberEnd::Done), at(9)));
+        let by_another = [(&quiesced, Standing::Holding), (&quiesced, gone), (&done, gone)];
+        assert_eq!(end_of(&by_another), (Some(MemberEnd::PodGone), None));
+        assert_eq!(end_of(&[(&quiesced, Standing::Holding), (&done, gone)]), (Some(MemberEnd::PodGone), None));
     }
 }

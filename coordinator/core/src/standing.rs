@@ -45,12 +45,17 @@ pub fn standing(member: &Member, world: &World, now: Now) -> Standing {
         MemberPhase::Withdrawn => Some(MemberEnd::Withdrawn),
         MemberPhase::Waiting | MemberPhase::Quiesced => None,
     };
-    if let Some(end) = done {
+    let pod = world.pod(&PodKey { namespace: lease.namespace.clone(), name: lease.pod.clone() });
+    // A post hook that runs in a pod made anew under the same name ends the registration of the pod that is gone. Seen with Velero
+    // 1.18.3, which finds the pod of a post hook by its name. What it says of that pod's quiesce is worth nothing.
+    let replaced = pod.is_some_and(|pod| pod.uid != lease.attempt.pod_uid);
+    if let Some(end) = done
+        && !replaced
+    {
         return Standing::Over(end);
     }
-    let pod = world.pod(&PodKey { namespace: lease.namespace.clone(), name: lease.pod.clone() });
     let gone = match pod {
-        Some(pod) => pod.uid != lease.attempt.pod_uid || pod.phase == PodPhase::Ended,
+        Some(pod) => replaced || pod.phase == PodPhase::Ended,
         None => unchanged_ms >= POD_ABSENT_GRACE_MS,
     };
     if gone {

@@ -31,7 +31,15 @@ pub struct HookPlan {
 
 impl Default for HookPlan {
     fn default() -> Self {
-        Self { timeout: HOOK_TIMEOUT, velero_timeout: None, on_error: "Fail", pre_flags: vec![], program: None, container: None, shell: None }
+        Self {
+            timeout: HOOK_TIMEOUT,
+            velero_timeout: None,
+            on_error: "Fail",
+            pre_flags: vec![],
+            program: None,
+            container: None,
+            shell: None,
+        }
     }
 }
 

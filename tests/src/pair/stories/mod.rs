@@ -7,7 +7,9 @@ mod restarts;
 
 pub use hooks::{a_pre_outlives_veleros_timeout, one_of_two_is_never_quiesced};
 pub use pods::{a_pod_comes_again_in_mid_round, a_pod_is_deleted_in_mid_round};
-pub use restarts::{a_coordinator_is_killed_in_mid_round, the_second_coordinator_takes_over, velero_dies_in_mid_backup};
+pub use restarts::{
+    a_coordinator_is_killed_in_mid_round, the_second_coordinator_takes_over, velero_dies_in_mid_backup,
+};
 
 use anyhow::Result;
 use serde_json::{Value, json};
