@@ -22,6 +22,8 @@ pub struct Member {
     pub lease: MemberLease,
     /// When this process saw it change last. Staleness is judged by this alone, never by the pod's clock.
     pub changed_at: Mono,
+    /// Whether its pod, this very one, was here and went.
+    pub pod_went: bool,
 }
 
 /// Where a member stands.
@@ -48,15 +50,15 @@ pub fn standing(member: &Member, world: &World, now: Now) -> Standing {
     let pod = world.pod(&PodKey { namespace: lease.namespace.clone(), name: lease.pod.clone() });
     // A post hook that runs in a pod made anew under the same name ends the registration of the pod that is gone. Seen with Velero
     // 1.18.3, which finds the pod of a post hook by its name. What it says of that pod's quiesce is worth nothing.
-    let replaced = pod.is_some_and(|pod| pod.uid != lease.attempt.pod_uid);
+    let went = member.pod_went || pod.is_some_and(|pod| pod.uid != lease.attempt.pod_uid);
     if let Some(end) = done
-        && !replaced
+        && !went
     {
         return Standing::Over(end);
     }
     let gone = match pod {
-        Some(pod) => replaced || pod.phase == PodPhase::Ended,
-        None => unchanged_ms >= POD_ABSENT_GRACE_MS,
+        Some(pod) => went || pod.phase == PodPhase::Ended,
+        None => went || unchanged_ms >= POD_ABSENT_GRACE_MS,
     };
     if gone {
         Standing::Over(MemberEnd::PodGone)

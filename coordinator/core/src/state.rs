@@ -102,6 +102,7 @@ impl State {
                 self.reconsider_label(&key);
             }
             Event::PodGone(key) => {
+                self.note_pod_gone(&key);
                 self.active.extend(self.world.remove_pod(&key));
                 self.to_label.remove(&key);
                 self.writes.forget(&Target::Pod(key));
@@ -160,6 +161,20 @@ impl State {
         }
     }
 
+    /// Its Leases may outlive it for a while, or be written by whoever comes under its name.
+    fn note_pod_gone(&mut self, key: &PodKey) {
+        let Some(pod) = self.world.pod(key) else { return };
+        let leases = group_of(pod).and_then(|group| self.members_of.get(&group)).into_iter().flatten();
+        for lease in leases {
+            if let Some(member) = self.members.get_mut(lease)
+                && member.lease.pod == key.name
+                && member.lease.attempt.pod_uid == pod.uid
+            {
+                member.pod_went = true;
+            }
+        }
+    }
+
     fn put_member(
         &mut self,
         key: ObjectKey,
@@ -176,10 +191,12 @@ impl State {
                 if self.members.get(&key).is_none_or(|known| known.lease.attempt != lease.attempt) {
                     self.note_arrival(&group);
                 }
+                let same = |known: &&Member| known.lease.attempt == lease.attempt;
+                let pod_went = self.members.get(&key).filter(same).is_some_and(|known| known.pod_went);
                 self.remove_member(&key);
                 self.members_of.entry(group.clone()).or_default().insert(key.clone());
                 self.active.insert(group);
-                self.members.insert(key, Member { version: observed.version, lease, changed_at: now.mono });
+                self.members.insert(key, Member { version: observed.version, lease, changed_at: now.mono, pod_went });
             }
             Err(error) => {
                 self.remove_member(&key);
