@@ -15,3 +15,4 @@ pub mod original_real;
 pub mod pair;
 pub mod real_velero;
 pub mod velero;
+pub mod velero_suite;

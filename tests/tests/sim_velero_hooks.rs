@@ -74,7 +74,7 @@ async fn errors_name_no_pod_but_where_the_block_adds_one() -> Result<()> {
     let velero = bed.velero(VeleroSettings::quick()).await?;
     let (_, seen) = back_up(&velero, "b", everything()).await?;
     let lines = seen.logged(LogLevel::Error).join("\n");
-    assert!(!lines.contains("db-0") && lines.contains("hookOnError=Continue"), "{lines}");
+    assert!(lines.contains("exit code 7") && !lines.contains("db-0"), "{lines}");
     Ok(())
 }
 

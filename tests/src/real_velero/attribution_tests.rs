@@ -116,12 +116,9 @@ fn a_refused_exec_is_told_at_once() {
     let refused = ExecEvent::Refused { error: "no such file".into() };
     assert_eq!(words(&reading.exec(line(1, "db-0", "pre", refused))), "b pre db-0 told: no such file");
     let (backup, said) = super::super::server_log::read(
-        r#"{"backup":"velero/b","level":"error","msg":"Error executing hook","hookPhase":"pre","error":"E","hookOnError":"Fail"}"#,
+        r#"{"backup":"velero/b","level":"error","msg":"Error executing hook","hookPhase":"pre","error.message":"E"}"#,
     )
     .expect("a line of a Backup");
-    let logged = Said::Logged {
-        level: LogLevel::Error,
-        message: "message: /Error executing hook error: /E (hookOnError=Fail)".into(),
-    };
+    let logged = Said::Logged { level: LogLevel::Error, message: "message: /Error executing hook error: /E".into() };
     assert_eq!((backup.as_str(), &said[1]), ("b", &logged));
 }

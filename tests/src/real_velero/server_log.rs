@@ -54,24 +54,27 @@ pub(super) fn read(line: &str) -> Option<(String, Vec<Said>)> {
     Some((backup.to_owned(), said))
 }
 
-/// Warnings, errors, and what hooks wrote.
+/// Warnings, errors, how hooks are run, and what they wrote.
 fn kept(line: &Value, message: &str) -> Option<Said> {
     let level = match text(line, "level") {
         "error" => LogLevel::Error,
         "warning" => LogLevel::Warning,
+        "info" if message == "running exec hook" => {
+            let message = format!("{message} (hookOnError={})", text(line, "hookOnError"));
+            return Some(Said::Logged { level: LogLevel::Info, message });
+        }
         "info" if message.starts_with("stdout: ") || message.starts_with("stderr: ") => {
             return Some(Said::Logged { level: LogLevel::Info, message: message.to_owned() });
         }
         _ => return None,
     };
     // The form in which Velero puts them into a Backup's results.
-    let (error, name, on_error) = (error_of(line), text(line, "name"), text(line, "hookOnError"));
+    let (error, name) = (error_of(line), text(line, "name"));
     let given = |text: &str, form: String| if text.is_empty() { String::new() } else { form };
     let full = [
         given(name, format!("name: /{name} ")),
         format!("message: /{message}"),
         given(error, format!(" error: /{error}")),
-        given(on_error, format!(" (hookOnError={on_error})")),
     ]
     .concat();
     Some(Said::Logged { level, message: full })

@@ -17,7 +17,7 @@ use crate::velero::snapshots::{all_snapshots, contents, is_ready, snapshots, tex
 
 /// Writes the phase after `InProgress` with all counters of the run, and answers it.
 pub(super) async fn leave_in_progress(server: &Server, backup: &str, outcome: &Outcome) -> Phase {
-    let Outcome { fatal, errors, hooks_attempted, hooks_failed, csi_attempted, native_attempted } = outcome;
+    let Outcome { fatal, errors, warnings, hooks_attempted, hooks_failed, csi_attempted, native_attempted } = outcome;
     if let Some(reason) = fatal {
         write_phase(server, backup, Phase::Failed, fields(json!({"failureReason": reason}))).await;
         return Phase::Failed;
@@ -33,6 +33,7 @@ pub(super) async fn leave_in_progress(server: &Server, backup: &str, outcome: &O
     // Zero is left away, as Go's omitempty does.
     for (field, count) in [
         ("errors", *errors),
+        ("warnings", *warnings),
         ("csiVolumeSnapshotsAttempted", *csi_attempted as u64),
         ("volumeSnapshotsAttempted", *native_attempted),
         ("volumeSnapshotsCompleted", *native_attempted),

@@ -23,8 +23,7 @@ pub(super) async fn run_hooks(run: &Run, pod: &PodItem, phase: HookPhase) -> Res
         }
         if let Err(error) = run_hook(run, pod, phase, call).await {
             // Neither pod nor namespace is named here: the original does not either.
-            let on_error = call.on_error.as_logged();
-            run.journal.error(format!("message: /Error executing hook error: /{error} (hookOnError={on_error})"));
+            run.journal.error(format!("message: /Error executing hook error: /{error}"));
             run.journal.hook_failed(key);
             if call.on_error == OnError::Fail {
                 stopped = Err(error);
@@ -41,6 +40,7 @@ async fn run_hook(run: &Run, pod: &PodItem, phase: HookPhase, call: &HookCall) -
         run.journal.info(format!("Pod entered phase {} before some post-backup exec hooks ran", pod.phase));
         return Ok(());
     }
+    run.journal.info(format!("running exec hook (hookOnError={})", call.on_error.as_logged()));
     let exec = ExecCall {
         backup: run.job.name.clone(),
         pod: pod.name.clone(),

@@ -7,8 +7,7 @@ use crate::velero::hook_calls::{HookCall, HookPhase};
 use crate::velero::object_name::ObjectName;
 use crate::velero::truth::{Fact, LogLevel, TruthLog};
 
-/// The log of one Backup, and its counters. Error lines make the Backup `PartiallyFailed`; warnings were seen to count
-/// nowhere.
+/// The log of one Backup, and its counters. Error lines make the Backup `PartiallyFailed`; warnings only count.
 #[derive(Debug)]
 pub(super) struct Journal {
     backup: String,
@@ -19,6 +18,7 @@ pub(super) struct Journal {
 #[derive(Debug, Default)]
 struct Counts {
     errors: u64,
+    warnings: u64,
     /// What was attempted, and whether it failed; one entry a hook, however often it ran (`hook_tracker.go`).
     hooks: BTreeMap<HookKey, bool>,
 }
@@ -36,6 +36,7 @@ impl Journal {
     }
 
     pub(super) fn warning(&self, message: String) {
+        self.counts().warnings += 1;
         self.line(LogLevel::Warning, message);
     }
 
@@ -56,6 +57,10 @@ impl Journal {
 
     pub(super) fn errors(&self) -> u64 {
         self.counts().errors
+    }
+
+    pub(super) fn warnings(&self) -> u64 {
+        self.counts().warnings
     }
 
     /// Attempted and failed hooks.

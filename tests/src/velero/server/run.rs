@@ -47,6 +47,7 @@ pub(super) struct Outcome {
     /// The run could not even begin: the Backup is `Failed` for this reason.
     pub(super) fatal: Option<String>,
     pub(super) errors: u64,
+    pub(super) warnings: u64,
     pub(super) hooks_attempted: usize,
     pub(super) hooks_failed: usize,
     pub(super) csi_attempted: usize,
@@ -114,6 +115,7 @@ pub(super) async fn run(server: Arc<Server>, job: Job) -> Outcome {
     Outcome {
         fatal: None,
         errors: run.journal.errors(),
+        warnings: run.journal.warnings(),
         hooks_attempted,
         hooks_failed,
         csi_attempted,

@@ -95,7 +95,7 @@ pub enum CutWay {
 pub enum LogLevel {
     /// Counted nowhere.
     Info,
-    /// Counted nowhere: the real one was seen to leave `status.warnings` alone.
+    /// Counted in `status.warnings`, and no more comes of it.
     Warning,
     /// Counted in `status.errors`; one is enough for `PartiallyFailed`.
     Error,
