@@ -10,8 +10,5 @@ mod pods;
 mod restarts;
 mod run;
 mod several;
-<<<<<<< HEAD
 mod surroundings;
-=======
 mod velero_itself;
->>>>>>> b7acf3f (Let the simulator and the real Velero pass one suite; count warnings as the real one does)
