@@ -54,6 +54,32 @@ impl From<Exit> for process::ExitCode {
     }
 }
 
+/// How `coordinator plan` ends: as `terraform plan -detailed-exitcode` does, so that a pipeline can ask whether anything is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PlanExit {
+    /// The Schedules are as planned.
+    Same,
+    /// There is no plan: flags, files or the API server are at fault; standard error says which.
+    Failed,
+    /// Applying the plan would change something.
+    Changes,
+}
+
+impl PlanExit {
+    /// For `--help`.
+    pub const HELP: &str = "Exit codes:\n    0  the Schedules are as planned, nothing to change\n    1  no plan: flags, files or the API server are at fault\n    2  applying the plan would change something";
+}
+
+impl From<PlanExit> for process::ExitCode {
+    fn from(exit: PlanExit) -> Self {
+        Self::from(match exit {
+            PlanExit::Same => 0,
+            PlanExit::Failed => 1,
+            PlanExit::Changes => 2,
+        })
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,10 +13,12 @@ mod exit;
 mod health;
 mod http;
 mod input;
+mod inventory_files;
 mod kind;
 mod log;
 mod metrics;
 mod own_place;
+mod plan;
 mod publish;
 mod run;
 mod signals;
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
     match cli::parse() {
         Ok(cli::Command::Run(flags)) => run::run(*flags).into(),
         Ok(cli::Command::Status(flags)) => status::run(&flags).into(),
-        Err(refused) => refused.print().into(),
+        Ok(cli::Command::Plan(flags)) => plan::run(&flags).into(),
+        Err(refused) => refused.print(),
     }
 }

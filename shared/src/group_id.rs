@@ -40,6 +40,15 @@ pub(crate) fn hash8(text: &str) -> String {
     })
 }
 
+/// The first 12 lowercase hex digits of MD5: 48 bits, enough to keep 100,000 names apart with odds of 1 in 50,000; whoever
+/// needs certainty looks whether a name is taken. It names here, it guards nothing.
+pub fn hash12(text: &str) -> String {
+    Md5::digest(text.as_bytes()).iter().take(6).fold(String::new(), |mut hex, byte| {
+        let _ = write!(hex, "{byte:02x}");
+        hex
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -15,6 +15,24 @@ pub const ANNOTATION_LABELLED_BY: &str = "snapshot-group.velero.io/labelled-by";
 /// On a pod, or on the StatefulSet that owns it: how its group is released (`auto`, `arrive-and-go`, `barrier`).
 pub const ANNOTATION_MODE: &str = "snapshot-group.velero.io/mode";
 
+/// What the product's own annotations and labels begin with; what follows is said where each is read.
+pub const OWN_PREFIX: &str = "snapshot-group.velero.io/";
+
+/// On a generated Schedule: what its slot was chosen for, as the planner writes it.
+pub const ANNOTATION_PLANNED: &str = "snapshot-group.velero.io/planned";
+
+/// On a generated Schedule and its Backups: the namespace of the group, whose id is in [`LABEL_SNAPSHOT_GROUP`].
+pub const LABEL_GROUP_NAMESPACE: &str = "snapshot-group.velero.io/namespace";
+
+/// Kubernetes' label for who looks after an object; generated Schedules carry [`MANAGED_BY_SCHEDULER`].
+pub const LABEL_MANAGED_BY: &str = "app.kubernetes.io/managed-by";
+
+/// Field manager of generated Schedules, and their value of [`LABEL_MANAGED_BY`]. Only what carries it is ever changed or removed.
+pub const MANAGED_BY_SCHEDULER: &str = "snapshot-scheduler";
+
+/// Velero's label on a Backup: the Schedule that made it.
+pub const VELERO_LABEL_SCHEDULE_NAME: &str = "velero.io/schedule-name";
+
 /// On a Backup, before a slash, namespace and group: the round's receipt as JSON. See [`receipt_annotation`].
 pub const ANNOTATION_RECEIPT_PREFIX: &str = "receipt.snapshot-group.velero.io";
 

@@ -4,6 +4,7 @@ pub mod api;
 pub mod aws;
 pub mod bench;
 pub mod binaries;
+pub mod clusters;
 pub mod conformance;
 pub mod control_plane;
 pub mod coordinator_bed;

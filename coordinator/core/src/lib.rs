@@ -38,4 +38,5 @@ mod state;
 pub mod step;
 mod stored;
 pub mod time;
+pub mod velero_schedule;
 pub mod world;

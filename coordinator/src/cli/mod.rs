@@ -1,16 +1,21 @@
 //! What the user typed: subcommands, flags and the environment variables of the same names.
 
+mod plan_flags;
 mod run_flags;
+mod schedule_flags;
 mod status_flags;
 mod values;
 
 use std::fmt::Write as _;
+use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::exit::Exit;
+use crate::exit::{Exit, PlanExit};
 
+pub use plan_flags::{PlanFlags, PlanOutput};
 pub use run_flags::RunFlags;
+pub use schedule_flags::{HookError, ScheduleFlags, Way};
 pub use status_flags::{Output, StatusFlags};
 
 /// Releases snapshot groups of Velero backups within a budget of concurrent snapshots, and says what it did.
@@ -28,18 +33,29 @@ pub enum Command {
     Run(Box<RunFlags>),
     /// Show groups, members, rounds and the budget, once.
     Status(StatusFlags),
+    /// Plan when each group is backed up, and show why then, the load, and what would change.
+    #[command(after_help = PlanExit::HELP)]
+    Plan(Box<PlanFlags>),
 }
 
 /// The command line was not one, or asked for help or the version.
 #[derive(Debug)]
-pub struct Refused(clap::Error);
+pub struct Refused {
+    error: clap::Error,
+    /// `plan` says 2 for "something would change", so it has another code for this.
+    of_plan: bool,
+}
 
 impl Refused {
     /// Says it, on standard error (help and version on standard output).
-    pub fn print(&self) -> Exit {
+    pub fn print(&self) -> ExitCode {
         // When nobody reads what we print there is nobody left to tell.
-        let _unread = self.0.print().is_err();
-        if self.0.use_stderr() { Exit::Usage } else { Exit::Ok }
+        let _unread = self.error.print().is_err();
+        match (self.error.use_stderr(), self.of_plan) {
+            (false, _) => Exit::Ok.into(),
+            (true, true) => PlanExit::Failed.into(),
+            (true, false) => Exit::Usage.into(),
+        }
     }
 }
 
@@ -49,7 +65,9 @@ impl Refused {
 /// When they are wrong, or ask for help.
 pub fn parse() -> Result<Command, Refused> {
     let command = without_empty_variables(Cli::command()).after_help(exit_codes());
-    let cli = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)).map_err(Refused)?;
+    let of_plan = std::env::args_os().nth(1).is_some_and(|word| word == "plan");
+    let refused = |error| Refused { error, of_plan };
+    let cli = command.try_get_matches().and_then(|matches| Cli::from_arg_matches(&matches)).map_err(refused)?;
     Ok(cli.command)
 }
 
@@ -90,8 +108,8 @@ mod tests {
                     "NAMESPACE" if subcommand.get_name() == "run" => Some("POD_NAMESPACE"),
                     "COORDINATOR_NAMESPACE" => Some("POD_NAMESPACE"),
                     "IDENTITY" => Some("POD_NAME"),
-                    // What one look at the status shows is typed, not configured.
-                    "NAMESPACE" | "OUTPUT" => None,
+                    // What one look shows, and of what, is typed, not configured.
+                    "NAMESPACE" | "OUTPUT" | "FILE" | "DIFF" | "DATE" => None,
                     other => Some(other),
                 };
                 assert_eq!(variable, known, "--{}", arg.get_long().unwrap());

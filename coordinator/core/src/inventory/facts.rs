@@ -170,12 +170,12 @@ pub struct ScheduleFact {
     pub cron: String,
     /// `spec.paused`.
     pub paused: bool,
-    /// Its labels.
-    pub labels: Labels,
     /// `spec.template` as canonical JSON, for comparing; empty for Schedules that are not ours.
     pub template: Box<str>,
     /// `spec.template.includedNamespaces`, empty for all.
     pub namespaces: Vec<String>,
+    /// The annotation that says what its slot was planned for, as written.
+    pub planned: Option<Box<str>>,
 }
 
 /// A Velero Backup.

@@ -18,11 +18,11 @@ pub enum Finding {
         /// Their name.
         name: String,
     },
-    /// A name or uid that no API server accepts; the object is left out.
-    AbsurdName {
+    /// An object that no API server holds in this form (a name of 300 characters, a list where a text belongs); it is left out.
+    Unreadable {
         /// The object's kind.
         kind: FactKind,
-        /// What stood there, shortened, and the rule that it breaks.
+        /// Which one, and what is wrong with it.
         why: String,
     },
     /// Nothing of a kind that is needed was read, though others refer to it.
@@ -146,7 +146,7 @@ impl Finding {
     pub const fn code(&self) -> &'static str {
         match self {
             Self::Duplicate { .. } => "duplicate",
-            Self::AbsurdName { .. } => "absurd-name",
+            Self::Unreadable { .. } => "unreadable",
             Self::KindMissing { .. } => "kind-missing",
             Self::CyclicOwners { .. } => "cyclic-owners",
             Self::DanglingOwner { .. } => "dangling-owner",
@@ -170,7 +170,7 @@ impl Finding {
     pub const fn costs_a_backup(&self) -> bool {
         matches!(
             self,
-            Self::AbsurdName { .. }
+            Self::Unreadable { .. }
                 | Self::KindMissing { .. }
                 | Self::VolumeMissing { .. }
                 | Self::VolumeWithoutClaim { .. }
@@ -186,7 +186,7 @@ impl fmt::Display for Finding {
             Self::Duplicate { kind, name } => {
                 write!(f, "{kind} {} was read twice and differs; the first one counts", shorten(name))
             }
-            Self::AbsurdName { kind, why } => write!(f, "a {kind} is left out: {why}"),
+            Self::Unreadable { kind, why } => write!(f, "a {kind} is left out: {why}"),
             Self::KindMissing { kind } => write!(
                 f,
                 "no {kind} was read though others refer to one; add `{}` to the resources of kubectl get",

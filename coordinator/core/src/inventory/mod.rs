@@ -4,6 +4,7 @@
 //! ([`crate::grouping`]), and says what it found odd. The same facts give the same inventory, whatever order they came in.
 
 mod assign;
+pub mod demands;
 mod ebs;
 pub mod facts;
 pub mod finding;
@@ -17,7 +18,7 @@ use std::collections::BTreeMap;
 
 use shared::identity::GroupKey;
 
-pub use assign::take;
+pub use assign::{LABEL_POD_NAME, take};
 use finding::Finding;
 use wishes::Wishes;
 

@@ -1,0 +1,202 @@
+//! Selections against made-up namespaces: they reach what they must, and nothing of anybody else.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use proptest::prelude::*;
+use shared::identity::{GroupId, GroupKey, Namespace};
+use shared::names::LABEL_SNAPSHOT_GROUP;
+
+use super::select::{Selection, in_order, select};
+use crate::coverage::selects;
+use crate::inventory::facts::{ClaimFact, Fact, Facts, OwnerFact, OwnerKind, PodFact, SetFact, VolumeFact};
+use crate::inventory::labels::Labels;
+use crate::inventory::{Inventory, take};
+use crate::objects::{ObjectKey, PodPhase};
+
+fn key(name: &str) -> ObjectKey {
+    ObjectKey { namespace: Namespace::new("prod").unwrap(), name: name.to_owned() }
+}
+
+fn labels(pairs: &[(&str, &str)]) -> Labels {
+    Labels::new(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
+}
+
+fn put_claim(facts: &mut Facts, name: &str, with: &[(&str, &str)]) {
+    let volume = Some(format!("pv-{name}").into());
+    facts.put(Fact::Claim(key(name), ClaimFact { volume, labels: labels(with), ..ClaimFact::default() }));
+    facts.put(Fact::Volume(format!("pv-{name}"), VolumeFact { ebs: true, ebs_id: None, claim: Some(key(name)) }));
+}
+
+fn put_pod(facts: &mut Facts, name: &str, set: Option<&str>, claims: &[&str], with: &[(&str, &str)]) {
+    let owner = |name: &str| OwnerFact {
+        kind: OwnerKind::StatefulSet,
+        name: name.to_owned(),
+        uid: format!("uid-{name}").into(),
+        controller: true,
+    };
+    let mut with = with.to_vec();
+    if set.is_some() {
+        with.push(("statefulset.kubernetes.io/pod-name", name));
+    }
+    facts.put(Fact::Pod(
+        key(name),
+        PodFact {
+            uid: name.into(),
+            phase: PodPhase::Running,
+            deleting: false,
+            labels: labels(&with),
+            owners: set.map(owner).into_iter().collect(),
+            claims: claims.iter().map(|c| (*c).to_owned()).collect(),
+            containers: vec!["main".to_owned()],
+            own_hooks: false,
+            annotations: BTreeMap::new(),
+        },
+    ));
+}
+
+/// A set with pods, and claims that it left behind; all labelled `app=<app>`.
+fn put_set(facts: &mut Facts, name: &str, app: &str, replicas: u32, left_behind: u32) {
+    let fact = SetFact {
+        uid: format!("uid-{name}").into(),
+        replicas,
+        templates: vec!["data".to_owned()],
+        selector: Some(labels(&[("app", app)])),
+        ..SetFact::default()
+    };
+    facts.put(Fact::StatefulSet(key(name), fact));
+    for ordinal in 0..replicas + left_behind {
+        let claim = format!("data-{name}-{ordinal}");
+        put_claim(facts, &claim, &[("app", app)]);
+        if ordinal < replicas {
+            put_pod(facts, &format!("{name}-{ordinal}"), Some(name), &[&claim], &[("app", app)]);
+        }
+    }
+}
+
+/// The names of pods and claims that a Backup with this selection lists, once the coordinator has labelled the group's pods
+/// (`label_pods`); a pod that two selectors list is in there twice.
+fn listed(
+    facts: &Facts,
+    inventory: &Inventory,
+    selection: &Selection,
+    label_pods: bool,
+) -> (Vec<String>, BTreeSet<String>) {
+    let group_of: BTreeMap<&String, &GroupKey> =
+        inventory.groups.iter().flat_map(|(key, group)| group.pods.keys().map(move |pod| (pod, key))).collect();
+    let mut pods = Vec::new();
+    let mut claims = BTreeSet::new();
+    let everything = vec![vec![]];
+    for selector in if selection.any_of.is_empty() { &everything } else { &selection.any_of } {
+        for (name, pod) in &facts.pods {
+            let label = |wanted: &str| match (wanted, group_of.get(&name.name)) {
+                (LABEL_SNAPSHOT_GROUP, Some(group)) if label_pods => Some(group.group.as_str()),
+                _ => pod.labels.get(wanted),
+            };
+            if selects(selector, label) {
+                pods.push(name.name.clone());
+            }
+        }
+        let picked = facts.claims.iter().filter(|(_, claim)| selects(selector, |wanted| claim.labels.get(wanted)));
+        claims.extend(picked.map(|(name, _)| name.name.clone()));
+    }
+    (pods, claims)
+}
+
+/// Every group's selection reaches its pods once, its claims without a pod, and nothing of another group.
+fn check_exact(facts: &Facts, label_pods: bool) {
+    let inventory = take(facts, &vec![]);
+    for (key, group) in &inventory.groups {
+        let selection = select(facts, key, group, label_pods);
+        let (mut pods, claims) = listed(facts, &inventory, &selection, label_pods);
+        pods.sort();
+        let own: Vec<String> = group.pods.keys().cloned().collect();
+        if label_pods {
+            assert_eq!(pods, own, "{key}: {selection:?}");
+        }
+        let foreign: Vec<&String> = claims.iter().filter(|claim| !group.claims.contains_key(*claim)).collect();
+        let unreached: Vec<&String> = group
+            .claims
+            .iter()
+            .filter(|(name, held)| !held.used && !claims.contains(*name))
+            .map(|(name, _)| name)
+            .collect();
+        if selection.finding.is_none() {
+            assert!(foreign.is_empty() && unreached.is_empty(), "{key}: {foreign:?} {unreached:?} {selection:?}");
+        } else {
+            assert!(!label_pods || foreign.is_empty(), "{key}: {foreign:?} {selection:?}");
+        }
+    }
+}
+
+#[test]
+fn a_set_with_claims_left_behind_is_reached_whole() {
+    let mut facts = Facts::default();
+    put_set(&mut facts, "db", "db", 2, 2);
+    put_set(&mut facts, "web", "web", 1, 0);
+    let inventory = take(&facts, &vec![]);
+    let group = GroupId::for_stateful_set(&Namespace::new("prod").unwrap(), "db");
+    let db = GroupKey { namespace: Namespace::new("prod").unwrap(), group };
+    let selection = select(&facts, &db, &inventory.groups[&db], true);
+    assert_eq!((selection.any_of.len(), selection.finding.is_none()), (2, true));
+    for label_pods in [true, false] {
+        check_exact(&facts, label_pods);
+    }
+}
+
+#[test]
+fn claims_that_no_label_tells_apart_are_a_finding_and_nobody_else_s_are_taken() {
+    let mut facts = Facts::default();
+    // Two sets of one chart with the same labels on everything.
+    put_set(&mut facts, "db-a", "db", 1, 1);
+    put_set(&mut facts, "db-b", "db", 1, 1);
+    let inventory = take(&facts, &vec![]);
+    for (key, group) in &inventory.groups {
+        let selection = select(&facts, key, group, true);
+        assert!(selection.finding.is_some(), "{selection:?}");
+    }
+    check_exact(&facts, true);
+    // A person's label on the claims helps, as the finding says.
+    for set in ["db-a", "db-b"] {
+        let group = GroupId::for_stateful_set(&Namespace::new("prod").unwrap(), set);
+        let claim = facts.claims.get_mut(&key(&format!("data-{set}-1"))).unwrap();
+        claim.labels = labels(&[("app", "db"), (LABEL_SNAPSHOT_GROUP, group.as_str())]);
+    }
+    let inventory = take(&facts, &vec![]);
+    for (key, group) in &inventory.groups {
+        assert!(select(&facts, key, group, true).finding.is_none(), "{key}");
+    }
+    check_exact(&facts, true);
+}
+
+#[test]
+fn pods_are_ordered_by_their_ordinals() {
+    let mut facts = Facts::default();
+    put_set(&mut facts, "db", "db", 12, 0);
+    let inventory = take(&facts, &vec![]);
+    let group = inventory.groups.values().next().unwrap();
+    let ordered = in_order(group);
+    assert_eq!((ordered[2], ordered[10], ordered.len()), ("db-2", "db-10", 12));
+}
+
+proptest! {
+    #[test]
+    fn selections_are_exact_or_say_so(
+        sets in prop::collection::vec((0u8..3, 0u32..3, 0u32..2), 0..4),
+        lonely in prop::collection::vec(0u8..4, 0..4), pods in prop::collection::vec(0u8..4, 0..4), label_pods: bool,
+    ) {
+        let mut facts = Facts::default();
+        for (n, (app, replicas, left_behind)) in sets.iter().enumerate() {
+            put_set(&mut facts, &format!("set{n}"), &format!("app{app}"), *replicas, *left_behind);
+        }
+        let label = |app: &u8| format!("app{app}");
+        for (n, app) in lonely.iter().enumerate() {
+            put_claim(&mut facts, &format!("lonely{n}"), &[("app", &label(app))][..usize::from(*app != 3)]);
+        }
+        for (n, app) in pods.iter().enumerate() {
+            let claim = format!("files{n}");
+            put_claim(&mut facts, &claim, &[]);
+            put_pod(&mut facts, &format!("pod{n}"), None, &[&claim], &[("app", &label(app))]);
+        }
+        check_exact(&facts, label_pods);
+    }
+}

@@ -1,0 +1,88 @@
+//! Made-up clusters: what the maker counted is what the plan holds.
+
+use serde_json::Value;
+use testbed::api::ServerOptions;
+use testbed::coordinator_bed::CoordinatorBed;
+use testbed::velero::cluster::Workload;
+
+use super::run::{Folder, cluster, plan};
+
+fn findings(document: &Value, code: &str) -> usize {
+    document["findings"].as_array().unwrap().iter().filter(|finding| finding["code"] == code).count()
+}
+
+#[test]
+fn counts_agree_with_the_maker_s_for_any_seed() {
+    for (seed, workloads, odd) in [(1, 10, false), (2, 120, true), (3, 1_100, true)] {
+        let (text, made) = cluster(seed, workloads, odd);
+        let ended = plan(
+            &["-f", "-", "-o", "json", "--concurrent-backups", "20", "--max-concurrent-snapshots", "500"],
+            Some(&text),
+        );
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        let document = ended.json();
+        let count = |field: &str| usize::try_from(document[field].as_u64().unwrap()).unwrap();
+        assert_eq!(document["groups"].as_array().unwrap().len(), made.groups, "seed {seed}");
+        assert_eq!(count("volumes"), made.claimed_volumes, "seed {seed}: every volume is in one group");
+        assert_eq!(findings(&document, "volume-without-claim"), made.orphans, "seed {seed}");
+        assert_eq!(findings(&document, "claim-without-volume"), made.unbound, "seed {seed}");
+        assert_eq!(findings(&document, "annotation-unreadable"), made.unreadable, "seed {seed}");
+        assert_eq!(findings(&document, "ambiguous-claim") + findings(&document, "dangling-owner"), 0, "seed {seed}");
+        assert_eq!(findings(&document, "not-selectable"), 0, "seed {seed}");
+        let names: std::collections::BTreeSet<&str> =
+            document["changes"].as_array().unwrap().iter().map(|c| c["schedule"].as_str().unwrap()).collect();
+        assert!(names.len() >= made.groups && names.iter().all(|name| name.len() <= 48), "seed {seed}");
+    }
+}
+
+#[test]
+fn the_order_of_objects_does_not_matter() {
+    let (text, _) = cluster(5, 60, true);
+    let mut list: Value = serde_json::from_str(&text).unwrap();
+    list["items"].as_array_mut().unwrap().reverse();
+    let one = plan(&["-f", "-", "-o", "yaml"], Some(&text));
+    let other = plan(&["-f", "-", "-o", "yaml"], Some(&list.to_string()));
+    assert_eq!(one.code, Some(2), "{}", one.stderr);
+    assert_eq!(one.stdout, other.stdout);
+}
+
+#[test]
+fn several_files_and_forms_are_one_cluster() {
+    let folder = Folder::new();
+    let (text, _) = cluster(6, 20, true);
+    let list: Value = serde_json::from_str(&text).unwrap();
+    let items = list["items"].as_array().unwrap();
+    let half = items.len() / 2;
+    // JSON is YAML: `---` between documents makes a stream of them.
+    let documents: String = items[..half].iter().map(|item| format!("---\n{item}\n")).collect();
+    let rest = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items[half..]});
+    let (first, second) = (folder.file("a.yaml", &documents), folder.file("b.json", &rest.to_string()));
+    let whole = plan(&["-f", "-", "-o", "json"], Some(&text));
+    let parts = plan(&["-f", &first, "-f", &second, "-o", "json"], None);
+    assert_eq!(parts.code, Some(2), "{}", parts.stderr);
+    assert_eq!(whole.stdout, parts.stdout);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_is_asked_when_no_file_is_given() {
+    let bed = CoordinatorBed::start(ServerOptions::default()).await.unwrap();
+    bed.workload(&Workload::stateful_set("prod", "db", 3)).await;
+    bed.workload(&Workload::stateful_set("mail", "store", 2)).await;
+    let kubeconfig = bed.kubeconfig("planner").to_string_lossy().into_owned();
+    let ask = move || plan(&["--kubeconfig", &kubeconfig, "-o", "json"], None);
+    let ended = tokio::task::spawn_blocking(ask.clone()).await.unwrap();
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    let document = ended.json();
+    let mut groups: Vec<(&str, &str, u64)> = document["groups"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| (g["namespace"].as_str().unwrap(), g["workload"].as_str().unwrap(), g["volumes"].as_u64().unwrap()))
+        .collect();
+    groups.sort_unstable();
+    assert_eq!(groups, [("mail", "store", 2), ("prod", "db", 3)]);
+    bed.server.go_down().await;
+    let ended = tokio::task::spawn_blocking(ask).await.unwrap();
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("cannot list pv"), "{}", ended.stderr);
+}

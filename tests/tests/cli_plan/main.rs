@@ -1,0 +1,7 @@
+//! What `coordinator plan` makes of files and clusters, and how it ends.
+
+mod clusters;
+mod outputs;
+mod refusals;
+mod run;
+mod standing;
