@@ -190,12 +190,12 @@ proptest! {
         }
         let label = |app: &u8| format!("app{app}");
         for (n, app) in lonely.iter().enumerate() {
-            put_claim(&mut facts, &format!("lonely{n}"), &[("app", &label(app))][..usize::from(*app != 3)]);
+            put_claim(&mut facts, &format!("lonely{n}"), &[("app", label(app).as_str())][..usize::from(*app != 3)]);
         }
         for (n, app) in pods.iter().enumerate() {
             let claim = format!("files{n}");
             put_claim(&mut facts, &claim, &[]);
-            put_pod(&mut facts, &format!("pod{n}"), None, &[&claim], &[("app", &label(app))]);
+            put_pod(&mut facts, &format!("pod{n}"), None, &[&claim], &[("app", label(app).as_str())]);
         }
         check_exact(&facts, label_pods);
     }

@@ -35,7 +35,7 @@ const NAME_ROW_HEIGHT: f64 = 12.0;
 const CHARACTER: f64 = 5.6;
 
 /// Characters of a namespace's name that fit left of the plot.
-const LABEL_CHARS_MAX: usize = 30;
+const LABEL_CHARS_MAX: usize = 26;
 
 /// A namespace's runs.
 pub struct Lane<'a> {

@@ -44,6 +44,7 @@ pub fn render(view: &View, made: &Made) -> String {
     let height = chart_top + CHART + BOTTOM;
     let mut canvas = Canvas::new(WIDTH, height);
     title(&mut canvas, view);
+    bands(&mut canvas, &lanes, row_height);
     closed(&mut canvas, made, &scale, TOP, TOP + lanes_height);
     closed(&mut canvas, made, &scale, chart_top, chart_top + CHART);
     hours(&mut canvas, view, &scale, TOP, TOP + lanes_height);
@@ -102,13 +103,22 @@ fn hours(canvas: &mut Canvas, view: &View, scale: &Scale, top: f64, bottom: f64)
     }
 }
 
-fn draw_lanes(canvas: &mut Canvas, lanes: &[Lane<'_>], scale: &Scale, row_height: f64) {
+/// A band behind every second lane leads the eye from its name.
+fn bands(canvas: &mut Canvas, lanes: &[Lane<'_>], row_height: f64) {
     let mut top = TOP;
     for (n, lane) in lanes.iter().enumerate() {
         let height = lane.height(row_height);
         if n % 2 == 1 {
             canvas.rectangle((0.0, top, WIDTH, height), "band", "");
         }
+        top += height;
+    }
+}
+
+fn draw_lanes(canvas: &mut Canvas, lanes: &[Lane<'_>], scale: &Scale, row_height: f64) {
+    let mut top = TOP;
+    for lane in lanes {
+        let height = lane.height(row_height);
         canvas.text(LEFT - 10.0, top + height / 2.0 + 4.0, "lane", &lane.label());
         for (row, bars) in lane.rows.iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "a row's number is small")]
