@@ -11,6 +11,7 @@ use coordinator_core::schedule::plan::Plan;
 use coordinator_core::schedule::planner;
 use coordinator_core::schedule::settings::PlanSettings;
 use coordinator_core::schedule::settings_error::SettingsError;
+use coordinator_core::schedule_check::{self, Violation};
 use coordinator_core::velero_schedule::change::{Change, changes, skip_where_the_cron_is_new};
 use coordinator_core::velero_schedule::object::Schedule;
 use coordinator_core::velero_schedule::{HookRecipe, OnError, Recipe, SnapshotWay, schedules};
@@ -24,6 +25,9 @@ use crate::cli::{HookError, ScheduleFlags, Way};
 /// Velero's timeout of the generated post hook, ms: half as long again as the agent's own end (20 s).
 const POST_HOOK_TIMEOUT_MS: u64 = 30_000;
 
+/// How many violations an error shows.
+const VIOLATIONS_SHOWN_MAX: usize = 5;
+
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
 pub enum MakeError {
@@ -33,6 +37,9 @@ pub enum MakeError {
     /// The hook timeout leaves the agent no time.
     #[error("the hooks cannot be written")]
     Hooks(#[from] HookTimeoutError),
+    /// The planner's work did not pass the check.
+    #[error("the plan breaks its own rules, which is a defect of the coordinator; please report this: {0}")]
+    Violations(String),
 }
 
 /// A plan and its surroundings.
@@ -68,6 +75,10 @@ impl Made {
         let live = live_plan(facts);
         let demands = demands(facts, &inventory, &live, &settings);
         let plan = planner::plan(&demands, &live, &settings);
+        let violations = schedule_check::check(&demands, &live, &settings, &plan);
+        if !violations.is_empty() {
+            return Err(MakeError::Violations(shown(&violations)));
+        }
         let (mut schedules, unselectable) = schedules(facts, &inventory, &plan, &recipe);
         let changes = changes(&schedules, facts, recipe.velero_namespace.as_str());
         skip_where_the_cron_is_new(&mut schedules, &changes);
@@ -86,6 +97,11 @@ impl Made {
     pub fn is_written(&self, schedule: &Schedule) -> bool {
         self.changes.get(&schedule.metadata.name).is_some_and(Change::writes)
     }
+}
+
+fn shown(violations: &[Violation]) -> String {
+    let first: Vec<String> = violations.iter().take(VIOLATIONS_SHOWN_MAX).map(|v| format!("{v:?}")).collect();
+    format!("{} ({} in all)", first.join("; "), violations.len())
 }
 
 fn recipe(flags: &ScheduleFlags) -> Result<Recipe, HookTimeoutError> {

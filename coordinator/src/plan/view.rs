@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use coordinator_core::inventory::Workload;
 use coordinator_core::inventory::facts::Facts;
 use coordinator_core::schedule::demand::{Demand, Learned};
-use coordinator_core::schedule::minute::{MINUTES_PER_DAY, Minute};
+use coordinator_core::schedule::minute::Minute;
 use coordinator_core::schedule::plan::{Feasibility, Reason, Slot};
 use coordinator_core::velero_schedule::change::Change;
 use serde::Serialize;
@@ -322,7 +322,6 @@ fn load(made: &Made) -> LoadView {
             open_minutes: minutes.iter().filter(|minute| made.settings.is_open(**minute)).count(),
         }
     });
-    debug_assert_eq!(usize::from(MINUTES_PER_DAY), 24 * 60, "hours cover the day");
     LoadView {
         hours: hours.collect(),
         in_flight_peak: profile.in_flight_peak.volumes,
