@@ -52,7 +52,7 @@ pub fn sum(view: &View) -> String {
     }
     if view.schedules_of_others > 0 {
         let _ =
-            write!(text, " {} of others are not touched.", super::words::several(view.schedules_of_others, "Schedule"));
+            write!(text, " Not touched: {} of others.", super::words::several(view.schedules_of_others, "Schedule"));
     }
     text + "\n"
 }

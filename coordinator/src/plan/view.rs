@@ -6,7 +6,7 @@ use coordinator_core::inventory::Workload;
 use coordinator_core::inventory::facts::Facts;
 use coordinator_core::schedule::demand::{Demand, Learned};
 use coordinator_core::schedule::minute::Minute;
-use coordinator_core::schedule::plan::{Feasibility, Reason, Slot};
+use coordinator_core::schedule::plan::{Feasibility, Reason, Run, Slot};
 use coordinator_core::velero_schedule::change::Change;
 use serde::Serialize;
 use shared::identity::GroupKey;
@@ -268,6 +268,8 @@ fn window(made: &Made) -> WindowView {
 fn group(made: &Made, key: &GroupKey, slot: &Slot, demand: &Demand, schedules: &[&str]) -> Option<GroupView> {
     let group = made.inventory.groups.get(key)?;
     let change = schedules.iter().filter_map(|name| made.changes.get(*name)).max_by_key(|change| change.writes());
+    let mut runs: Vec<RunView> = slot.runs.iter().map(|run| run_view(made, run)).collect();
+    runs.sort_by_key(|run| run.after_window_start);
     Some(GroupView {
         namespace: key.namespace.to_string(),
         workload: group.workload.name(key).to_owned(),
@@ -280,21 +282,7 @@ fn group(made: &Made, key: &GroupKey, slot: &Slot, demand: &Demand, schedules: &
         schedules: schedules.iter().map(|name| (*name).to_owned()).collect(),
         volumes: group.claims.len(),
         pods: group.pods.len(),
-        runs: slot
-            .runs
-            .iter()
-            .map(|run| {
-                let ends = run.ends_after_s();
-                RunView {
-                    start: made.time.local(run.due).to_string(),
-                    start_utc: run.due.to_string(),
-                    end: ends.map(|seconds| made.time.local(run.due.plus(seconds.div_ceil(60))).to_string()),
-                    queued_s: ends.map(|_| run.queued_s),
-                    after_window_start: made.settings.window_start().minutes_until(run.due),
-                    wait_and_take_s: (ends.map_or(0, |_| run.queued_s), run.in_flight_s),
-                }
-            })
-            .collect(),
+        runs,
         expected_s: demand.run.in_flight_s,
         learned_from_runs: match demand.run.learned {
             Learned::Default => 0,
@@ -306,6 +294,18 @@ fn group(made: &Made, key: &GroupKey, slot: &Slot, demand: &Demand, schedules: &
         change: change.map_or("keep", Change::word),
         why: slot.reason,
     })
+}
+
+fn run_view(made: &Made, run: &Run) -> RunView {
+    let ends = run.ends_after_s();
+    RunView {
+        start: made.time.local(run.due).to_string(),
+        start_utc: run.due.to_string(),
+        end: ends.map(|seconds| made.time.local(run.due.plus(seconds.div_ceil(60))).to_string()),
+        queued_s: ends.map(|_| run.queued_s),
+        after_window_start: made.settings.window_start().minutes_until(run.due),
+        wait_and_take_s: (ends.map_or(0, |_| run.queued_s), run.in_flight_s),
+    }
 }
 
 fn load(made: &Made) -> LoadView {

@@ -47,7 +47,6 @@ fn settings_that_allow_no_plan() {
         ("--concurrent-backups", "0", "--concurrent-backups"),
         ("--max-concurrent-snapshots", "0", "volumes from 1 to 1000"),
         ("--resource-label-selector", "a=b=c", "label selector"),
-        ("--date", "tomorrow", "2026-03-29"),
         ("--output", "pdf", "svg"),
         ("--colour", "red", "--colour"),
     ] {

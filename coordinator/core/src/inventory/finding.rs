@@ -209,7 +209,7 @@ impl fmt::Display for Finding {
                 write!(f, "volume {} is claimed by {counted} and {other}; it is counted once", shorten(volume))
             }
             Self::ScaledDown { set, claims } => {
-                write!(f, "StatefulSet {set} left {claims} claims behind when it was scaled down; still backed up")
+                write!(f, "StatefulSet {set} left claims behind when it was scaled down ({claims}); still backed up")
             }
             Self::AmbiguousClaim { claim, counted, other } => {
                 write!(f, "claim {claim} may be of StatefulSet {counted} or {other}; it is counted for {counted}")
