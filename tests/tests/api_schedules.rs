@@ -1,4 +1,4 @@
-//! Generated Schedules against Velero's own CustomResourceDefinitions on a real kube-apiserver.
+//! Generated Schedules against Velero's own definition of the kind, on a real kube-apiserver.
 
 use std::path::PathBuf;
 use std::process::{Command, Stdio};

@@ -28,9 +28,9 @@ pub enum Way {
 /// What a failed pre hook means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum HookError {
-    /// The Backup ends PartiallyFailed and the pod's post hook is not run.
+    /// The Backup ends `PartiallyFailed` and the pod's post hook is not run.
     Fail,
-    /// The Backup ends PartiallyFailed and goes on.
+    /// The Backup ends `PartiallyFailed` and goes on.
     Continue,
 }
 

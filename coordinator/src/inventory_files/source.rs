@@ -110,20 +110,17 @@ fn first_byte(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
             reader.consume(3);
             continue;
         }
-        match buffer.iter().position(|b| !matches!(b, b' ' | b'\n' | b'\r' | b'\t')) {
-            Some(at) => {
-                let byte = buffer.get(at).copied();
-                // Lines before the first object count nothing in JSON; in YAML only spaces could matter, and those are
-                // at the start of a line that has text.
-                let line_start = buffer[..at].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
-                reader.consume(line_start);
-                return Ok(byte);
-            }
-            None => {
-                let length = buffer.len();
-                reader.consume(length);
-            }
-        }
+        let Some(at) = buffer.iter().position(|b| !matches!(b, b' ' | b'\n' | b'\r' | b'\t')) else {
+            let length = buffer.len();
+            reader.consume(length);
+            continue;
+        };
+        let byte = buffer.get(at).copied();
+        // Lines before the first object count nothing in JSON; in YAML only spaces could matter, and those are at the start
+        // of a line that has text.
+        let line_start = buffer[..at].iter().rposition(|b| *b == b'\n').map_or(0, |end| end + 1);
+        reader.consume(line_start);
+        return Ok(byte);
     }
 }
 

@@ -1,5 +1,6 @@
 //! The plan for people: what is when and why there, the load as bars, whether it fits, what changes, what is odd.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use coordinator_core::schedule::plan::Feasibility;
@@ -168,21 +169,13 @@ fn findings(findings: &[FindingView]) -> String {
     }
     let costly = findings.iter().filter(|finding| finding.costs_a_backup).count();
     let mut text = format!("\n{} findings, {costly} of them about volumes that are not backed up:\n", findings.len());
-    let mut listed: Vec<(&str, usize)> = Vec::new();
+    let mut listed: BTreeMap<&str, usize> = BTreeMap::new();
     // What costs a backup goes first; within that, the order of kinds stays.
     let (first, then): (Vec<_>, Vec<_>) = findings.iter().partition(|finding| finding.costs_a_backup);
     for finding in first.into_iter().chain(then) {
-        let count = match listed.iter_mut().find(|(code, _)| *code == finding.code) {
-            Some((_, count)) => {
-                *count += 1;
-                *count
-            }
-            None => {
-                listed.push((finding.code, 1));
-                1
-            }
-        };
-        if count <= FINDINGS_OF_A_KIND_MAX {
+        let count = listed.entry(finding.code).or_insert(0_usize);
+        *count += 1;
+        if *count <= FINDINGS_OF_A_KIND_MAX {
             let _ = writeln!(text, "  {} {}", if finding.costs_a_backup { '!' } else { '-' }, finding.text);
         }
     }

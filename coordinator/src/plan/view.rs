@@ -338,7 +338,7 @@ fn feasibility(feasibility: &Feasibility) -> FeasibilityView {
             shortages.iter().map(words::shortage).collect(),
             fixes
                 .iter()
-                .map(|together| together.iter().map(words::fix).collect::<Vec<_>>().join(", together with "))
+                .map(|together| together.iter().copied().map(words::fix).collect::<Vec<_>>().join(", together with "))
                 .collect(),
         ),
     };

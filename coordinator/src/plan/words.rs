@@ -84,7 +84,7 @@ pub fn shortage(shortage: &Shortage) -> String {
 }
 
 /// What would help.
-pub fn fix(fix: &Fix) -> String {
+pub fn fix(fix: Fix) -> String {
     match fix {
         Fix::WindowHours(hours) => format!("--backup-window-hours {hours}"),
         Fix::Budget(volumes) => format!("--max-concurrent-snapshots {volumes}"),

@@ -1,6 +1,6 @@
 //! Numbers that look random and are the same for the same seed.
 
-/// A generator of 64-bit numbers (SplitMix64, Steele, Lea and Flood 2014): enough for test data, one addition and three mixes.
+/// A generator of 64-bit numbers (`SplitMix64`, Steele, Lea and Flood 2014): enough for test data, one addition and three mixes.
 #[derive(Clone, Debug)]
 pub struct Dice(u64);
 

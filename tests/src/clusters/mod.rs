@@ -119,14 +119,14 @@ mod tests {
 
     #[test]
     fn the_same_seed_makes_the_same_cluster() {
-        let make = |seed| {
+        let cluster_of = |seed| {
             let mut text = Vec::new();
             let made = write(ClusterRules { seed, workloads: 40, odd: true }, Form::List, &mut text).unwrap();
             (made, text)
         };
-        assert_eq!(make(7), make(7));
-        assert_ne!(make(7).1, make(8).1);
-        let (made, text) = make(7);
+        assert_eq!(cluster_of(7), cluster_of(7));
+        assert_ne!(cluster_of(7).1, cluster_of(8).1);
+        let (made, text) = cluster_of(7);
         let list: Value = serde_json::from_slice(&text).unwrap();
         assert_eq!(list["items"].as_array().map(Vec::len), Some(made.objects));
     }

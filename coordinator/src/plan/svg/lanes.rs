@@ -77,7 +77,7 @@ pub fn lanes(groups: &[GroupView]) -> Vec<Lane<'_>> {
 
 /// Puts bars into the first row that is free by then.
 fn pack(mut bars: Vec<Bar<'_>>) -> Vec<Vec<Bar<'_>>> {
-    bars.sort_by_key(|bar| bar.from());
+    bars.sort_by_key(Bar::from);
     let mut rows: Vec<(u32, Vec<Bar<'_>>)> = Vec::new();
     for bar in bars {
         match rows.iter_mut().find(|(free, _)| *free <= bar.from()) {

@@ -43,7 +43,7 @@ impl Scale {
         let (hour, minute) = (number(parts.next()), number(parts.next()));
         let first = (60 - minute) % 60;
         let step = if self.minutes > 14 * 60 { 2 } else { 1 };
-        (0..)
+        (0..=24)
             .map(|n| (first + n * 60 * step, (hour + u32::from(minute > 0) + n * step) % 24))
             .take_while(|(at, _)| *at <= self.minutes)
             .map(|(at, hour)| (at, format!("{hour:02}:00")))
