@@ -54,7 +54,7 @@ fn several_files_and_forms_are_one_cluster() {
     let items = list["items"].as_array().unwrap();
     let half = items.len() / 2;
     // JSON is YAML: `---` between documents makes a stream of them.
-    let documents: String = items[..half].iter().map(|item| format!("---\n{item}\n")).collect();
+    let documents = items[..half].iter().map(|item| format!("---\n{item}")).collect::<Vec<_>>().join("\n");
     let rest = serde_json::json!({"apiVersion": "v1", "kind": "List", "items": items[half..]});
     let (first, second) = (folder.file("a.yaml", &documents), folder.file("b.json", &rest.to_string()));
     let whole = plan(&["-f", "-", "-o", "json"], Some(&text));
