@@ -12,7 +12,7 @@ const SIGNED: (&str, &str) = (
     "AWS4-HMAC-SHA256 Credential=k/20261123/us-east-1/ec2/aws4_request, SignedHeaders=host, Signature=0",
 );
 const FORM: (&str, &str) = ("content-type", "application/x-www-form-urlencoded");
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 fn ask(url: &str, form: &str) -> Answer {
     let form = format!("Version=2016-11-15&{form}");
@@ -88,7 +88,7 @@ const CONFORMANCE: [(&str, u16, &[&str]); 20] = [
 #[test]
 fn answers_are_those_of_the_reference() {
     let (ec2, [volume]) = with_volumes();
-    ec2.change(|settings| settings.pending_for = Duration::from_secs(3_600));
+    ec2.change(|settings| settings.pending_for = Duration::from_hours(1));
     let mut snapshot = String::new();
     for (form, status, texts) in CONFORMANCE {
         let fill = |text: &str| text.replace("{v}", volume.as_str()).replace("{s}", &snapshot);
@@ -131,7 +131,7 @@ fn each_limit_has_its_code_and_each_refusal_its_own_id() {
     let cases = [
         (Limits { requests, ..Limits::none() }, 503, "RequestLimitExceeded"),
         (
-            Limits { per_volume_gap: Some(Duration::from_secs(3_600)), ..Limits::none() },
+            Limits { per_volume_gap: Some(Duration::from_hours(1)), ..Limits::none() },
             400,
             "SnapshotCreationPerVolumeRateExceeded",
         ),
@@ -140,7 +140,7 @@ fn each_limit_has_its_code_and_each_refusal_its_own_id() {
     ];
     for (limits, status, code) in cases {
         let (ec2, [volume]) = with_volumes();
-        ec2.change(|settings| (settings.limits, settings.pending_for) = (limits, Duration::from_secs(3_600)));
+        ec2.change(|settings| (settings.limits, settings.pending_for) = (limits, Duration::from_hours(1)));
         let form = format!("Action=CreateSnapshot&VolumeId={volume}");
         assert_eq!(ask(&ec2.url(), &form).status, 200);
         let refused: Vec<Answer> = (0..3).map(|_| ask(&ec2.url(), &form)).collect();
