@@ -10,6 +10,7 @@ pub mod control_plane;
 pub mod coordinator_bed;
 pub mod coordinator_process;
 pub mod demo;
+pub mod ebs;
 pub mod isolated;
 pub mod original;
 pub mod original_real;

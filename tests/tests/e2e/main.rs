@@ -4,6 +4,7 @@
 
 mod barrier;
 mod hooks;
+mod native;
 mod original;
 mod plain;
 mod pods;

@@ -104,6 +104,11 @@ impl Ec2 {
         state.account.add_volume(volume, Timestamp::now()).id.clone()
     }
 
+    /// Makes a volume of a given id, without a call; one of that id is replaced.
+    pub fn lay_volume(&self, id: VolumeId, what: NewVolume) {
+        self.core.lock().account.lay_volume(id, what, Timestamp::now());
+    }
+
     /// Every call and every cut so far.
     pub fn log(&self) -> Log {
         self.core.lock().log.clone()
