@@ -60,6 +60,14 @@ impl Ebs {
         options
     }
 
+    /// A pair whose snapshots nobody takes until [`crate::real_velero::SnapshotChain`] runs; Velero polls for handles as it does
+    /// everywhere (each fifth second) unless `early_polling`.
+    pub fn chain(&self, mut options: PairOptions, early_polling: bool) -> PairOptions {
+        options.real.quick_snapshotter = false;
+        options.real.early_polling = early_polling;
+        options
+    }
+
     /// Tells Velero that there is a place for native snapshots.
     pub async fn put_location(&self, client: &Client) -> anyhow::Result<()> {
         let kind = GroupVersionKind::gvk("velero.io", "v1", "VolumeSnapshotLocation");
@@ -82,7 +90,7 @@ impl Ebs {
                 continue;
             };
             let id = VolumeId::named(&source.volume_handle);
-            let claim = ObjectName::new(&claim.namespace.unwrap_or_default(), &claim.name.unwrap_or_default());
+            let claim = ObjectName::new(claim.namespace.unwrap_or_default(), claim.name.unwrap_or_default());
             if lock(&self.claims).insert(id.clone(), claim).is_none() {
                 self.ec2.lay_volume(id, NewVolume::default());
             }

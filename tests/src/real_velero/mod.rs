@@ -9,6 +9,7 @@
 mod attribution;
 mod bed;
 mod bucket;
+mod chain;
 mod cluster;
 mod follow;
 mod kubelet_log;
@@ -20,6 +21,7 @@ mod server_log;
 mod tail;
 
 pub use bed::{IMAGE_HOOK_AGENT, NODE, RealBed};
+pub use chain::{SnapshotChain, prepare_with_chain};
 pub use follow::Mounts;
 pub use programs::{RealPrograms, prepare};
 pub use server::{RealSettings, RealVelero};

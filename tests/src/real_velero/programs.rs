@@ -10,7 +10,7 @@ use crate::binaries;
 use crate::isolated::{Absent, Variables};
 
 /// Builds all of it from Go modules into a cache folder; prints lines of `NAME=PATH`, at once when it is there already.
-const BUILD_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/real-velero.sh");
+pub(super) const BUILD_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/real-velero.sh");
 
 /// Builds kube-apiserver and etcd the same way.
 const CONTROL_PLANE_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/control-plane.sh");

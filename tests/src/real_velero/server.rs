@@ -33,6 +33,8 @@ pub struct RealSettings {
     /// `CSI_SNAPSHOT_EARLY_FREQUENT_POLLING`: looks for a handle each second for ten seconds, instead of each fifth. Saves time, and
     /// fails at random where a handle takes longer than ten seconds.
     pub early_polling: bool,
+    /// Whether a quick stand-in cuts CSI snapshots; without it whoever the test starts does ([`super::SnapshotChain`]).
+    pub quick_snapshotter: bool,
     /// Further flags of `velero server`.
     pub flags: Vec<String>,
     /// Further variables.
@@ -41,7 +43,7 @@ pub struct RealSettings {
 
 impl Default for RealSettings {
     fn default() -> Self {
-        Self { early_polling: true, flags: vec![], variables: vec![] }
+        Self { early_polling: true, quick_snapshotter: true, flags: vec![], variables: vec![] }
     }
 }
 
@@ -158,7 +160,7 @@ impl RealVelero {
         if let Some(snapshotter) = self.snapshotter.take() {
             snapshotter.abort();
         }
-        if self.settings.volume_mode == VolumeMode::Csi {
+        if self.settings.volume_mode == VolumeMode::Csi && self.real.quick_snapshotter {
             let snapshotter = Snapshotter::new(self.client.clone(), &self.settings);
             self.snapshotter = Some(tokio::spawn(snapshotter.serve()));
         }

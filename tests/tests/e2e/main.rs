@@ -3,6 +3,7 @@
 //! Each test has a machine of its own (`testbed::isolated`) with a cluster of its own; `make e2e` runs them all.
 
 mod barrier;
+mod chain;
 mod hooks;
 mod native;
 mod original;

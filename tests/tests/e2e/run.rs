@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use testbed::isolated;
-use testbed::real_velero::prepare;
+use testbed::real_velero::{prepare, prepare_with_chain};
 
 /// A bed is up in 10 to 20 s, a Backup takes 2 to 30 s; the rest is for a machine that is busy with others.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -11,4 +11,9 @@ const LIMIT: Duration = Duration::from_mins(5);
 /// Runs a test's body on a machine of its own. Call it from the test function itself.
 pub fn isolated<F: AsyncFnOnce() -> anyhow::Result<()>>(body: F) {
     isolated::run(LIMIT, prepare, body);
+}
+
+/// The same, with the programs of the snapshot chain.
+pub fn isolated_with_chain<F: AsyncFnOnce() -> anyhow::Result<()>>(body: F) {
+    isolated::run(LIMIT, prepare_with_chain, body);
 }
