@@ -7,7 +7,7 @@ use shared::identity::GroupKey;
 use shared::member_lease::MemberLease;
 
 use crate::command::Target;
-use crate::objects::{Backup, Claim, Cut, ObjectKey, Pod, PodKey, StatefulSet, Volume};
+use crate::objects::{AskedCut, Backup, Claim, Cut, ObjectKey, Pod, PodKey, StatefulSet, Volume};
 
 /// `metadata.resourceVersion` and `metadata.uid` of an observed object. The version is opaque: compared for equality, sent back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,6 +70,8 @@ pub enum Event {
     Backup(Backup),
     /// A Backup is gone.
     BackupGone(ObjectKey),
+    /// A snapshot of a claim was asked for, or changed.
+    CutAsked(AskedCut),
     /// A snapshot got its handle: its volume is cut. (That the object vanishes later undoes nothing.)
     Cut(Cut),
     /// A member Lease appeared or changed. The key is the Lease's own namespace and name.

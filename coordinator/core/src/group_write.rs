@@ -36,7 +36,7 @@ impl State {
         let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
         RoundFacts {
             all_expected_over: self.world.expected(key, backup).all(|pod| round.is_part_over(&pod.key.name)),
-            all_cuts_seen: !self.settings.cuts_visible || self.all_cuts_seen(key, round),
+            cuts_settled: self.cuts_settled(key, round, now),
             next_round_waits: self.next_round_waits(key, round, now),
             round_duration_ms: u64::from(self.settings.round_duration_s) * 1_000,
             round_idle_ms: (round.backup.is_none() || !self.settings.backups_visible)

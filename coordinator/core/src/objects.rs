@@ -194,6 +194,17 @@ pub struct Backup {
     pub ordered_pods: Vec<String>,
 }
 
+/// A CSI snapshot of a claim that was asked for, cut or not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AskedCut {
+    /// Namespace and name of the claim.
+    pub claim: ObjectKey,
+    /// The VolumeSnapshot's own name.
+    pub snapshot: String,
+    /// The Backup that asked for it (label `velero.io/backup-name`).
+    pub backup: Option<String>,
+}
+
 /// A CSI snapshot of a claim, as VolumeSnapshot and VolumeSnapshotContent show it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cut {

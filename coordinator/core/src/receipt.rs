@@ -14,15 +14,28 @@ use crate::time::Now;
 /// The EBS claims of each pod.
 pub(crate) type ClaimsOf = BTreeMap<PodName, BTreeSet<ObjectKey>>;
 
+/// So long after the last hook of a round a snapshot that was asked for is known here, ms. Velero creates it seconds before post runs,
+/// and a watch shows it within one; the rest is for a slow API server. One that comes later still is found in no receipt, which then claims less.
+const CUT_UNASKED_MS: u64 = 3_000;
+
 impl State {
-    /// Whether every EBS volume of every pod that took part was seen to be cut.
-    pub(crate) fn all_cuts_seen(&self, key: &GroupKey, round: &Round) -> bool {
+    /// Whether no further cut is to come of the pods that took part: of every EBS volume one was seen, or can be seen by nobody. Nobody
+    /// sees one where the cluster has no snapshots, and where none was asked for, though Velero is done with the pod: it cuts by
+    /// itself then (native snapshots), or not at all.
+    pub(crate) fn cuts_settled(&self, key: &GroupKey, round: &Round, now: Now) -> bool {
+        if !self.settings.cuts_visible {
+            return true;
+        }
         let claims = self.claims_of(key);
-        round
-            .parts
-            .keys()
-            .flat_map(|pod| claims.get(pod).into_iter().flatten())
-            .all(|claim| self.cut_of(round, claim).is_some())
+        let done_long_ago = now.mono.ms_since(round.last_active) >= CUT_UNASKED_MS;
+        let backup = round.backup.as_ref().map(|backup| backup.name.as_str());
+        round.parts.iter().all(|(pod, part)| {
+            let unasked = |claim: &ObjectKey| {
+                done_long_ago && part.end == Some(MemberEnd::Done) && !self.world.is_cut_asked(claim, backup)
+            };
+            let mut claims = claims.get(pod).into_iter().flatten();
+            claims.all(|claim| self.cut_of(round, claim).is_some() || unasked(claim))
+        })
     }
 
     /// The round's cut of a claim: that of its Backup; where no Backup is known, the first that is not older than the round.

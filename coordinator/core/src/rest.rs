@@ -2,7 +2,7 @@
 //!
 //! A round keeps its share from its first member's arrival to its end, while Velero may go through other groups' pods between two
 //! of its members. Where such a group then waits for the share, and Velero comes to the missing members only after it, both would
-//! wait for a hook's deadline (invariant I6). So a round in which nobody waits or holds, and whose cuts so far were seen, rests: it
+//! wait for a hook's deadline (invariant I6). So a round in which nobody waits or holds, and of which no cut is to come, rests: it
 //! returns its share and asks again, at its old place in the queue, when its next member comes.
 
 use shared::admission::RoundPhase;
@@ -27,7 +27,7 @@ impl State {
             && !round.is_active()
             && self.blocks_the_head(queue)
             && self.nobody_else_can_come(round, now)
-            && (!self.settings.cuts_visible || self.all_cuts_seen(key, round))
+            && self.cuts_settled(key, round, now)
     }
 
     /// Whether the head of the queue waits for shares that are held.

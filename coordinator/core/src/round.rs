@@ -261,7 +261,7 @@ impl Round {
         if self.is_active() {
             return false;
         }
-        if facts.all_expected_over && facts.all_cuts_seen {
+        if facts.all_expected_over && facts.cuts_settled {
             return true;
         }
         facts.round_idle_ms.is_some_and(|idle_ms| now.mono.ms_since(self.last_active) >= idle_ms)
@@ -273,8 +273,8 @@ impl Round {
 pub struct RoundFacts {
     /// Every expected pod took part and its part is over.
     pub all_expected_over: bool,
-    /// Every cut that can be seen was seen, or none can be.
-    pub all_cuts_seen: bool,
+    /// Every cut that can be seen was seen.
+    pub cuts_settled: bool,
     /// An attempt waits that cannot belong to this round.
     pub next_round_waits: bool,
     /// How long a round may last, ms.

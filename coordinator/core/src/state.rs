@@ -131,6 +131,7 @@ impl State {
                 self.world.put_backup(backup);
             }
             Event::BackupGone(key) => self.world.remove_backup(&key),
+            Event::CutAsked(asked) => self.world.put_asked_cut(asked),
             Event::Cut(cut) => self.world.put_cut(cut),
             Event::MemberLease(key, observed) => self.put_member(key, observed, now, notices),
             Event::MemberLeaseGone(key) => self.remove_member(&key),

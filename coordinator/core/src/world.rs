@@ -6,7 +6,7 @@ use shared::identity::{GroupKey, PodUid};
 
 use crate::coverage::{announces_hook, covers_pod};
 use crate::grouping::group_of;
-use crate::objects::{Backup, Claim, Cut, ObjectKey, Owner, Pod, PodKey, PodPhase, StatefulSet, Volume};
+use crate::objects::{AskedCut, Backup, Claim, Cut, ObjectKey, Owner, Pod, PodKey, PodPhase, StatefulSet, Volume};
 
 /// Cuts of one claim that are remembered. One is of the running round; older ones only bridge a restart.
 const CUTS_PER_CLAIM_MAX: usize = 4;
@@ -23,6 +23,8 @@ pub struct World {
     stateful_sets: BTreeMap<ObjectKey, StatefulSet>,
     backups: BTreeMap<ObjectKey, Backup>,
     cuts: BTreeMap<ObjectKey, BTreeMap<String, Cut>>,
+    /// The newest few that were asked for, by claim, the newest last.
+    asked_cuts: BTreeMap<ObjectKey, Vec<AskedCut>>,
 }
 
 impl World {
@@ -64,6 +66,7 @@ impl World {
         self.remove_binding(key);
         self.claims.remove(key);
         self.cuts.remove(key);
+        self.asked_cuts.remove(key);
     }
 
     fn remove_binding(&mut self, key: &ObjectKey) {
@@ -104,6 +107,16 @@ impl World {
     /// Forgets a Backup.
     pub fn remove_backup(&mut self, key: &ObjectKey) {
         self.backups.remove(key);
+    }
+
+    /// Remembers that a cut was asked for; of one claim the newest few.
+    pub fn put_asked_cut(&mut self, asked: AskedCut) {
+        let of_claim = self.asked_cuts.entry(asked.claim.clone()).or_default();
+        of_claim.retain(|known| known.snapshot != asked.snapshot);
+        of_claim.push(asked);
+        if of_claim.len() > CUTS_PER_CLAIM_MAX {
+            of_claim.remove(0);
+        }
     }
 
     /// Remembers a cut; of one claim the newest few.
@@ -173,6 +186,13 @@ impl World {
     /// The cuts of a claim that are remembered.
     pub fn cuts_of<'a>(&'a self, claim: &ObjectKey) -> impl Iterator<Item = &'a Cut> + use<'a> {
         self.cuts.get(claim).into_iter().flat_map(BTreeMap::values)
+    }
+
+    /// Whether a cut of a claim was asked for in a Backup, as far as it is remembered; without a Backup's name, in any.
+    pub fn is_cut_asked(&self, claim: &ObjectKey, backup: Option<&str>) -> bool {
+        let asked = self.asked_cuts.get(claim).into_iter().flatten();
+        // A snapshot that names no Backup may be of any.
+        asked.into_iter().any(|asked| backup.is_none() || asked.backup.is_none() || asked.backup.as_deref() == backup)
     }
 
     /// What the group's grant counts: EBS volumes of its pods, each once.
@@ -259,6 +279,31 @@ mod tests {
         assert_eq!(world.weight(&group("prod", "g")), 3);
         world.remove_volume("pv-prod-a");
         assert_eq!(world.weight(&group("prod", "g")), 2);
+    }
+
+    #[test]
+    fn the_newest_cuts_that_were_asked_for_are_remembered() {
+        let claim = ObjectKey { namespace: "prod".parse().unwrap(), name: "data".to_owned() };
+        let asked = |i: usize| AskedCut {
+            claim: claim.clone(),
+            snapshot: format!("s-{i}"),
+            backup: (i != 1).then(|| format!("b-{i}")),
+        };
+        let mut world = World::default();
+        assert!(!world.is_cut_asked(&claim, None));
+        world.put_asked_cut(asked(0));
+        assert!(world.is_cut_asked(&claim, None) && world.is_cut_asked(&claim, Some("b-0")));
+        assert!(!world.is_cut_asked(&claim, Some("b-9")));
+        world.put_asked_cut(asked(1));
+        assert!(world.is_cut_asked(&claim, Some("b-9")), "a snapshot without a Backup's name may be of any");
+        for i in 2..=CUTS_PER_CLAIM_MAX + 1 {
+            // Seen again and again, it counts once.
+            world.put_asked_cut(asked(i));
+            world.put_asked_cut(asked(i));
+        }
+        assert!(!world.is_cut_asked(&claim, Some("b-0")) && world.is_cut_asked(&claim, Some("b-2")));
+        world.remove_claim(&claim);
+        assert!(!world.is_cut_asked(&claim, None));
     }
 
     proptest! {

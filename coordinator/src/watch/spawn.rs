@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use coordinator_core::event::Event;
+use coordinator_core::objects::AskedCut;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use kube::runtime::watcher;
@@ -17,6 +18,7 @@ use tokio::task::JoinSet;
 use super::cut_join::CutJoin;
 use super::follow::{Reduced, Source, Told, follow};
 use super::leases::{LeaseKey, key_of};
+use super::snapshots::Asked;
 use super::troubles::Troubles;
 use super::{backups, claims, pods, snapshot_contents, snapshots, stateful_sets, velero_server, volumes};
 use crate::input::{Inbox, Input};
@@ -163,7 +165,12 @@ impl Watches {
             move |told| {
                 let mut join = asked.lock().unwrap_or_else(PoisonError::into_inner);
                 match told {
-                    Told::Is(asked) => join.asked(asked).map(|cut| Input::from(Event::Cut(cut))),
+                    Told::Is(asked) => {
+                        let Asked { snapshot, claim, backup } = asked.clone();
+                        let asked_cut = AskedCut { claim, snapshot: snapshot.name, backup };
+                        let event = join.asked(asked).map_or(Event::CutAsked(asked_cut), Event::Cut);
+                        Some(Input::from(event))
+                    }
                     Told::Gone(snapshot) => {
                         join.asked_gone(&snapshot);
                         None

@@ -4,12 +4,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use serde_json::json;
+use shared::admission::Admission;
 use shared::receipt::Receipt;
 use shared::verdict::{Verdict, VerdictReason};
 use testbed::aws::ec2::Cut;
 use testbed::ebs::Ebs;
-use testbed::pair::check::honest;
-use testbed::pair::{HookPlan, Pair, PairOptions, group_of_set};
+use testbed::pair::check::{held_at_most, honest};
+use testbed::pair::{HookPlan, Pair, PairOptions, group_of_namespace, group_of_set};
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::Workload;
 use testbed::velero::truth::{Consistency, CutWay};
@@ -67,4 +68,28 @@ fn check_bounds(receipt: &Receipt, cuts: &[Cut]) -> Result<()> {
         assert!(is_inside, "{cut:?} is not within {first:?} to {last:?}");
     }
     Ok(())
+}
+
+#[test]
+fn a_group_whose_native_cuts_nobody_sees_does_not_keep_its_share_from_the_next() {
+    isolated(async || {
+        let ebs = Ebs::start(CutWay::Native);
+        let pair = Pair::start_real(ebs.native(PairOptions::real("native-two", 1))).await?;
+        ebs.put_location(&pair.client).await?;
+        let one = pair.with(Workload::deployment("one", "a"), &HookPlan::default()).await?;
+        let two = pair.with(Workload::deployment("two", "b"), &HookPlan::default()).await?;
+        ebs.lay(&pair.client).await?;
+        let night = pair.back_up("b", json!({"includedNamespaces": ["one", "two"]})).await?;
+        let night = ebs.told(&pair, night)?;
+        assert_eq!(night.phase, Phase::Completed, "{}", night.seen);
+        for (made, namespace) in [(&one, "one"), (&two, "two")] {
+            assert_eq!(night.truth(made).consistency, Consistency::GroupConsistent, "{}", night.seen);
+            let receipt = honest(&pair, &night, made, &group_of_namespace(namespace)).await?;
+            let admitted: Vec<_> = receipt.members.iter().map(|member| (member.admission, member.waited_ms)).collect();
+            println!("{namespace}: {admitted:?}");
+            assert!(admitted.iter().all(|(how, _)| *how == Some(Admission::Released)), "{receipt:?}");
+        }
+        assert_eq!(held_at_most(&night.seen, &[&one, &two]), 1, "{}", night.seen);
+        pair.nothing_granted().await
+    });
 }

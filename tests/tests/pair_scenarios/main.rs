@@ -4,6 +4,7 @@ mod budget;
 mod faults;
 mod hooks;
 mod layouts;
+mod native;
 mod nonsense;
 mod on_real;
 mod pods;

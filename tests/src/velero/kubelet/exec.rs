@@ -106,7 +106,7 @@ async fn watch_to_end(
     tokio::pin!(over);
 
     let lost = async {
-        streams.mark_unchanged();
+        // Counted from the subscription on, which is older than the process.
         if streams.changed().await.is_err() {
             // The kubelet itself is gone; nobody can lose streams any more.
             std::future::pending::<()>().await;
