@@ -57,6 +57,8 @@ pub struct Cut {
 /// All of it, oldest first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Log {
+    /// How many calls have arrived, those included that are not decided upon yet.
+    pub arrived: usize,
     /// Every call.
     pub calls: Vec<Call>,
     /// Every cut.

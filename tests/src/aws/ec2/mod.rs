@@ -48,8 +48,8 @@ pub struct Ec2 {
 #[derive(Debug)]
 struct Core {
     state: Mutex<State>,
-    /// How many calls are in the log; waiters look again when it changes.
-    length: watch::Sender<usize>,
+    /// Changes with the log; waiters look again then.
+    changed: watch::Sender<()>,
 }
 
 /// What is decided upon, with the truth about it: one lock, so that the order of the log is the order of decisions.
@@ -79,7 +79,7 @@ impl Ec2 {
     /// # Panics
     /// When no loopback port or thread is to be had.
     pub fn start() -> Self {
-        let core = Arc::new(Core { state: Mutex::default(), length: watch::Sender::new(0) });
+        let core = Arc::new(Core { state: Mutex::default(), changed: watch::Sender::new(()) });
         let loopback = Loopback::start("ec2-stand-in", Arc::clone(&core))
             .unwrap_or_else(|e| panic!("the EC2 stand-in cannot listen on a loopback port: {e}"));
         Self { core, loopback }
@@ -133,15 +133,15 @@ impl Ec2 {
         limit: Duration,
         condition: impl Fn(&Log) -> Option<T>,
     ) -> Result<T, Ec2Timeout> {
-        let mut length = self.core.length.subscribe();
+        let mut changed = self.core.changed.subscribe();
         let met = async {
             loop {
-                length.mark_unchanged();
+                changed.mark_unchanged();
                 if let Some(found) = condition(&self.log()) {
                     return found;
                 }
                 // The sender lives as long as `self`, so this cannot fail while we wait.
-                let _ = length.changed().await;
+                let _ = changed.changed().await;
             }
         };
         let met = tokio::time::timeout(limit, met).await;
@@ -155,10 +155,16 @@ impl Core {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Notes that a call has arrived.
+    fn note_arrival(&self) {
+        self.lock().log.arrived += 1;
+        self.changed.send_replace(());
+    }
+
     /// Notes a call, and a cut if it made one.
     fn note(&self, state: &mut State, call: Call) {
         state.log.add(call);
-        self.length.send_replace(state.log.calls.len());
+        self.changed.send_replace(());
     }
 }
 

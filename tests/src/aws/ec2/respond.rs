@@ -27,6 +27,7 @@ struct Decided {
 /// Answers one request.
 pub(super) async fn respond(core: &Core, request: &Request<Bytes>) -> Answer {
     let arrived = Timestamp::now();
+    core.note_arrival();
     let form = Form::of(request.body());
     let text = |name: &str| form.peek(name).unwrap_or_default().to_owned();
     let (name, volume) = (text("Action"), form.peek("VolumeId").map(VolumeId::named));
