@@ -76,24 +76,24 @@ impl Upload {
 mod tests {
     use super::*;
 
-    fn check(stored: &[(u16, usize)], listed: &[u16], expected: Result<usize, Refusal>) {
+    fn check(stored: &[(u16, usize)], listed: &[u16], expected: &Result<usize, Refusal>) {
         let parts: BTreeMap<u16, Bytes> = stored.iter().map(|(n, len)| (*n, Bytes::from(vec![b'x'; *len]))).collect();
         let etag = |n: &u16| parts.get(n).map_or_else(String::new, |p| part_etag(p));
         let listed = listed.iter().map(|n| CompletedPart { part_number: *n, etag: etag(n) }).collect();
         let upload = Upload { key: "k".to_owned(), headers: Vec::new(), parts: parts.clone() };
         let joined = upload.complete(&Completion { parts: listed });
-        assert_eq!(joined.map(|o| o.bytes.len()), expected, "{stored:?}");
+        assert_eq!(&joined.map(|o| o.bytes.len()), expected, "{stored:?}");
     }
 
     #[test]
     fn parts_are_joined_in_order_or_not_at_all() {
-        check(&[(1, PART_BYTES_MIN), (2, 10)], &[1, 2], Ok(PART_BYTES_MIN + 10));
-        check(&[(1, 10)], &[1], Ok(10));
-        check(&[(1, PART_BYTES_MIN), (2, 10), (3, 10)], &[1, 3], Ok(PART_BYTES_MIN + 10));
-        check(&[(1, 10), (2, 10)], &[1, 2], Err(Refusal::EntityTooSmall));
-        check(&[(1, 10), (2, 10)], &[2, 1], Err(Refusal::InvalidPartOrder));
-        check(&[(1, 10)], &[1, 1], Err(Refusal::InvalidPartOrder));
-        check(&[(1, 10)], &[2], Err(Refusal::InvalidPart));
-        check(&[(1, 10)], &[], Err(Refusal::MalformedXml));
+        check(&[(1, PART_BYTES_MIN), (2, 10)], &[1, 2], &Ok(PART_BYTES_MIN + 10));
+        check(&[(1, 10)], &[1], &Ok(10));
+        check(&[(1, PART_BYTES_MIN), (2, 10), (3, 10)], &[1, 3], &Ok(PART_BYTES_MIN + 10));
+        check(&[(1, 10), (2, 10)], &[1, 2], &Err(Refusal::EntityTooSmall));
+        check(&[(1, 10), (2, 10)], &[2, 1], &Err(Refusal::InvalidPartOrder));
+        check(&[(1, 10)], &[1, 1], &Err(Refusal::InvalidPartOrder));
+        check(&[(1, 10)], &[2], &Err(Refusal::InvalidPart));
+        check(&[(1, 10)], &[], &Err(Refusal::MalformedXml));
     }
 }
