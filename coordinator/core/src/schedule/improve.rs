@@ -162,11 +162,12 @@ impl Round<'_, '_> {
 
     /// Moves a job to where the draft is best, if that is better than now.
     fn try_move(&mut self, n: usize) -> bool {
-        if self.tries_left == 0 || self.tried[n] == Some(self.moved) {
+        let was_live = self.at_live(n);
+        if self.tries_left == 0 || self.tried[n] == Some(self.moved) || (was_live && self.moves_left == 0) {
             return false;
         }
         self.tries_left -= 1;
-        let (was_live, trouble) = (self.at_live(n), self.ledger.trouble(n, &self.night.targets));
+        let trouble = self.ledger.trouble(n, &self.night.targets);
         let Some(from) = self.ledger.take(n) else { return false };
         let costs = self.costs(n);
         let least = costs.iter().copied().min().unwrap_or(CLOSED);
