@@ -161,7 +161,7 @@ impl RealVelero {
             snapshotter.abort();
         }
         if self.settings.volume_mode == VolumeMode::Csi && self.real.quick_snapshotter {
-            let snapshotter = Snapshotter::new(self.client.clone(), &self.settings);
+            let snapshotter = Snapshotter::new(self.client.clone(), &self.settings).of_all();
             self.snapshotter = Some(tokio::spawn(snapshotter.serve()));
         }
         let lives = started_workers(&server_log(&self.bed));

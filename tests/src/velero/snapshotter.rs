@@ -1,6 +1,7 @@
 //! What do snapshot controller, sidecar and EBS driver do with a `VolumeSnapshot`? This stands in for all three.
 //!
-//! It serves the snapshots of the Backups in one Velero's namespace. It binds a `VolumeSnapshotContent`, cuts after the cut delay (handle and creation time appear, as the sidecar writes them
+//! It serves the snapshots of the Backups in one Velero's namespace, or of all. It binds a `VolumeSnapshotContent`, cuts after the cut delay (handle and
+//! creation time appear, as the sidecar writes them
 //! when the driver's call returns), and says that it is ready after the ready delay. A claim's annotations
 //! [`ANNOTATION_CUT_DELAY`] and [`ANNOTATION_CUT_ERROR`] change that. A cut that was begun happens even when Velero has given
 //! up meanwhile and deleted the snapshot: the driver's call is under way.
@@ -38,7 +39,8 @@ const RESTORE_BYTES: i64 = 1 << 30;
 #[derive(Clone)]
 pub struct Snapshotter {
     client: Client,
-    namespace: String,
+    /// Serves the snapshots of the Backups in this namespace alone; `None`: all.
+    namespace: Option<String>,
     cut_delay: Duration,
     ready_delay: Duration,
     creation_times: CreationTimes,
@@ -65,12 +67,18 @@ impl Snapshotter {
     pub fn new(client: Client, settings: &VeleroSettings) -> Self {
         Self {
             client,
-            namespace: settings.namespace.clone(),
+            namespace: Some(settings.namespace.clone()),
             cut_delay: settings.cut_delay,
             ready_delay: settings.ready_delay,
             creation_times: settings.creation_times,
             truth: settings.truth.clone(),
         }
+    }
+
+    /// Serves every Velero's snapshots, as a cluster's own does: also those of a Backup that is deleted meanwhile.
+    #[must_use]
+    pub fn of_all(self) -> Self {
+        Self { namespace: None, ..self }
     }
 
     /// Serves every snapshot that appears, for ever.
@@ -110,10 +118,11 @@ impl Snapshotter {
     async fn cut(&self, request: &Request) -> kube::Result<()> {
         let Request { backup, name, uid, claim, class } = request;
         // Another Velero's snapshot is another snapshotter's.
-        let backups: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), &self.namespace, &backup_resource());
-        if backups.get_opt(backup).await?.is_none() {
-            return Ok(());
+        if let Some(namespace) = &self.namespace {
+            let backups: Api<DynamicObject> = Api::namespaced_with(self.client.clone(), namespace, &backup_resource());
+            if backups.get_opt(backup).await?.is_none() {
+                return Ok(());
+            }
         }
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(self.client.clone(), &claim.namespace);
         let claim_object = claims.get(&claim.name).await?;
