@@ -18,8 +18,10 @@ use crate::run::isolated;
 /// The plugin's SDK tries again for a while before it gives up an upload.
 const PATIENCE: Duration = Duration::from_mins(3);
 
-async fn shop(name: &str) -> Result<(Pair, Made, Value)> {
-    let pair = Pair::start_real(PairOptions::real(name, 5)).await?;
+async fn shop(name: &str, velero_flags: &[&str]) -> Result<(Pair, Made, Value)> {
+    let mut options = PairOptions::real(name, 5);
+    options.real.flags.extend(velero_flags.iter().map(|flag| (*flag).to_owned()));
+    let pair = Pair::start_real(options).await?;
     let made = pair.with(Workload::stateful_set("shop", "db", 2), &HookPlan::default()).await?;
     let spec = json!({"includedNamespaces": ["shop"], "orderedResources": {"pods": made.ordered()}});
     Ok((pair, made, spec))
@@ -28,7 +30,7 @@ async fn shop(name: &str) -> Result<(Pair, Made, Value)> {
 #[test]
 fn a_storage_location_that_goes_away_leaves_no_group_open() {
     isolated(async || {
-        let (pair, made, spec) = shop("no-storage").await?;
+        let (pair, made, spec) = shop("no-storage", &[]).await?;
         let group = group_of_set("shop", "db");
         let bucket = &pair.velero.real().bed().bucket.s3;
         pair.velero.submit("b", spec.clone()).await?;
@@ -57,7 +59,8 @@ fn a_storage_location_that_goes_away_leaves_no_group_open() {
 #[test]
 fn a_backup_deleted_in_mid_run_leaves_no_group_open() {
     isolated(async || {
-        let (pair, made, spec) = shop("backup-deleted").await?;
+        // Velero tries for so long, 10 minutes by default, to write the status of a Backup that is gone, and runs no other meanwhile.
+        let (pair, made, spec) = shop("backup-deleted", &["--resource-timeout=10s"]).await?;
         pair.velero.submit("b", spec.clone()).await?;
         hooks_begun(&pair, 2).await?;
         let backups: Api<DynamicObject> =
