@@ -156,7 +156,7 @@ async fn a_guard_that_is_killed_is_replaced() {
 }
 
 /// Kills keeper and guard so that neither can act on the other's end.
-fn kill_both(bed: &Bed) {
+pub fn kill_both(bed: &Bed) {
     let (keeper, guard) = (bed.the("keep"), bed.the("guard"));
     for name in ["STOP", "KILL"] {
         signal(name, guard);

@@ -159,10 +159,6 @@ async fn when_all_are_killed_the_server_lets_go_by_itself() {
     let bed = Bed::start().await;
     let Some(server) = Server::start(&bed).await else { return };
     bed.holding(&server.recipe()).await;
-    for process in ["guard", "keep"] {
-        let pid = bed.the(process);
-        crate::held::signal("STOP", pid);
-        crate::held::signal("KILL", pid);
-    }
+    crate::keeper::kill_both(&bed);
     assert!(eventually(|| (server.holding() == "0").then_some(())).await.is_some(), "the server still holds");
 }
