@@ -35,6 +35,24 @@ impl ControlPlane {
             Outcome::Failed(reason) => panic!("no control plane: {reason}"),
         }
     }
+
+    /// One of the caller's own, for a test that changes what is cluster-wide. None as in [`Self::shared`].
+    ///
+    /// # Panics
+    /// As in [`Self::shared`].
+    pub async fn own() -> Option<Self> {
+        if std::env::var(VARIABLE).is_ok_and(|value| value == ABSENT) {
+            return None;
+        }
+        match Self::start().await {
+            Ok(control_plane) => Some(control_plane),
+            Err(StartError::Binaries(error)) if error.is_absence() && !is_ci() => {
+                say_skipped(&chain(&error));
+                None
+            }
+            Err(error) => panic!("no control plane: {}", chain(&error)),
+        }
+    }
 }
 
 async fn settle() -> Outcome {

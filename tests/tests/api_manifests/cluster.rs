@@ -10,8 +10,7 @@ use k8s_openapi::api::core::v1::{Namespace, ServiceAccount};
 use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
-use testbed::control_plane::shared::{ABSENT, VARIABLE, chain, is_ci, say_skipped};
-use testbed::control_plane::{ControlPlane, StartError};
+use testbed::control_plane::ControlPlane;
 
 use crate::kubectl;
 
@@ -50,7 +49,7 @@ impl Installed {
         if !kubectl::is_there() {
             return None;
         }
-        let control_plane = own_control_plane().await?;
+        let control_plane = ControlPlane::own().await?;
         let folder = std::env::temp_dir().join(format!("testbed-manifests-{}-{overlay}", std::process::id()));
         std::fs::create_dir_all(&folder).expect("a temporary folder");
         let client = control_plane.client().await;
@@ -126,18 +125,4 @@ pub fn account(namespace: &str, name: &str) -> String {
 /// A path as text.
 pub fn text(path: &Path) -> &str {
     path.to_str().expect("the temporary folder's name is UTF-8")
-}
-
-async fn own_control_plane() -> Option<ControlPlane> {
-    if std::env::var(VARIABLE).is_ok_and(|value| value == ABSENT) {
-        return None;
-    }
-    match ControlPlane::start().await {
-        Ok(control_plane) => Some(control_plane),
-        Err(StartError::Binaries(error)) if error.is_absence() && !is_ci() => {
-            say_skipped(&chain(&error));
-            None
-        }
-        Err(error) => panic!("no control plane: {}", chain(&error)),
-    }
 }

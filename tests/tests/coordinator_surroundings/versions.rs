@@ -6,28 +6,12 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomRe
 use kube::api::{DeleteParams, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
-use testbed::control_plane::shared::{ABSENT, VARIABLE, chain, is_ci, say_skipped};
-use testbed::control_plane::{ControlPlane, StartError};
+use testbed::control_plane::ControlPlane;
 use testbed::coordinator_process::CoordinatorProcess;
 
 const SOON: Duration = Duration::from_secs(90);
 
 const NAME: &str = "backups.velero.io";
-
-/// Definitions are cluster-wide: these tests change them on a control plane of their own.
-async fn own_control_plane() -> Option<ControlPlane> {
-    if std::env::var(VARIABLE).is_ok_and(|value| value == ABSENT) {
-        return None;
-    }
-    match ControlPlane::start().await {
-        Ok(control_plane) => Some(control_plane),
-        Err(StartError::Binaries(error)) if error.is_absence() && !is_ci() => {
-            say_skipped(&chain(&error));
-            None
-        }
-        Err(error) => panic!("no control plane: {}", chain(&error)),
-    }
-}
 
 fn definition(version: &str) -> CustomResourceDefinition {
     let definition = json!({
@@ -60,7 +44,8 @@ async fn said(coordinator: &CoordinatorProcess, event_type: &str, part: &str) ->
 
 #[tokio::test(flavor = "multi_thread")]
 async fn veleros_definitions_of_another_version_appear_and_vanish() {
-    let Some(control_plane) = own_control_plane().await else { return };
+    // Definitions are cluster-wide.
+    let Some(control_plane) = ControlPlane::own().await else { return };
     let client = control_plane.client().await;
     let definitions: Api<CustomResourceDefinition> = Api::all(client.clone());
     remove(&client).await;
