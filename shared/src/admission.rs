@@ -57,7 +57,8 @@ words! {
         Admitted = "admitted",
         /// A later run of the hook in the same pod took its place: follow that one.
         Superseded = "superseded",
-        /// Its post hook already ran, or it withdrew: nothing is to be quiesced any more.
+        /// Its post hook already ran, or it withdrew, or its group was held for as long as it may be: nothing is to be quiesced any more, and who
+        /// still holds lets go.
         Ended = "ended",
     }
 }
@@ -67,6 +68,9 @@ words! {
     RoundPhase {
         /// At least one member waits; nothing is admitted.
         Waiting = "waiting",
+        /// Lead mode: the grant is held, and the residents of the called pods hold still now; nobody's hook goes on yet. Readers from before this
+        /// word find `waiting` in the Lease, and do what it says (see [`crate::group_lease::Call`]).
+        Calling = "calling",
         /// The grant is held and the listed attempts are admitted.
         Released = "released",
         /// The round is over (or there was none yet).
@@ -81,6 +85,8 @@ words! {
         ArriveAndGo = "arrive-and-go",
         /// Nobody goes before every expected live member waits.
         Barrier = "barrier",
+        /// The first arrival asks for the whole group; then every member's resident holds still at once, and hooks go on when all do.
+        Lead = "lead",
     }
 }
 
@@ -117,6 +123,6 @@ mod tests {
             assert_eq!(MemberPhase::parse(phase.as_str()), Some(*phase));
             assert_eq!(serde_json::to_string(phase).unwrap(), format!("\"{phase}\""));
         }
-        assert_eq!(Mode::parse("lead "), None);
+        assert_eq!((Mode::parse("lead"), Mode::parse("lead ")), (Some(Mode::Lead), None));
     }
 }

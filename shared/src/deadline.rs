@@ -20,6 +20,16 @@ pub const HEARTBEAT_MS: u64 = 10_000;
 /// A waiting member that did not renew for this long counts as dead, s. Three heartbeats: one may be lost, one late.
 pub const MEMBER_LEASE_S: u32 = 30;
 
+/// A resident that stands by renews its member Lease this often, ms: one request a minute for each pod that has one.
+pub const STANDBY_HEARTBEAT_MS: u64 = 60_000;
+
+/// A resident that did not renew for this long, s, is not called. Three heartbeats.
+pub const STANDBY_LEASE_S: u32 = 180;
+
+/// How long called residents may take to hold still, ms, unless the coordinator is told otherwise. A checkpoint of a busy database takes seconds;
+/// longer than this, and the members that are still already pay for the slowest one.
+pub const CALL_WITHIN_DEFAULT_MS: u64 = 10_000;
+
 /// The agent says something at least this often while it waits, ms: idle exec streams get cut by proxies.
 pub const PROGRESS_LINE_MS: u64 = 10_000;
 

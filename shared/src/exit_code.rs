@@ -23,15 +23,23 @@ pub enum ExitCode {
     Quiesce,
     /// Something could not be let go, and may still be held.
     LetGo,
+    /// A claim of the pod could not be swept when the pod started.
+    Sweep,
+    /// The program could not be copied to where the workload finds it.
+    Install,
     /// A signal came; the registration was withdrawn.
     Withdrawn,
+    /// There is no resident, or it could not hold the pod still now.
+    NotReady,
+    /// Manifests cannot be edited.
+    Manifest,
     /// A defect of the agent itself.
     Internal,
 }
 
 impl ExitCode {
     /// Every code, in the order of the documentation.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Ok,
         Self::Usage,
         Self::Deadline,
@@ -42,7 +50,11 @@ impl ExitCode {
         Self::Ended,
         Self::Quiesce,
         Self::LetGo,
+        Self::Sweep,
+        Self::Install,
         Self::Withdrawn,
+        Self::NotReady,
+        Self::Manifest,
         Self::Internal,
     ];
 
@@ -59,7 +71,11 @@ impl ExitCode {
             Self::Ended => 15,
             Self::Quiesce => 16,
             Self::LetGo => 17,
+            Self::Sweep => 18,
+            Self::Install => 19,
             Self::Withdrawn => 20,
+            Self::NotReady => 21,
+            Self::Manifest => 22,
             Self::Internal => 70,
         }
     }
@@ -87,6 +103,10 @@ impl ExitCode {
                 "the pod could not be held still (--on-quiesce-failure fail): the message says which step and why"
             }
             Self::LetGo => "something could NOT be let go and may still be held: act now, the message says what",
+            Self::Sweep => "a listed claim could not be swept when the pod started; the message says which and why",
+            Self::Install => "the program could not be copied; the message says where and why",
+            Self::NotReady => "no resident is there, or it could not hold the pod still now; the message says why",
+            Self::Manifest => "inject: the manifests cannot be edited; the message says where, why and what to do",
             Self::Withdrawn => "a signal came while it waited; the registration was withdrawn",
             Self::Internal => "a defect of the agent: please report its output",
         }

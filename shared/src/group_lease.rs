@@ -1,6 +1,10 @@
 //! The group Lease: what the coordinator says to all members of a group at once. The coordinator alone writes it.
+//!
+//! Agents and coordinators of different versions meet in one cluster, and a reader refuses a word that it does not know. So what came after
+//! the first version stands beside what the first version reads: in fields of its own that an older reader skips, while the older fields say
+//! the nearest thing that it knows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::str::FromStr;
 
@@ -23,7 +27,14 @@ const ATTEMPTS: &str = "snapshot-group.velero.io/attempts";
 const WEIGHT: &str = "snapshot-group.velero.io/weight";
 const WAIT: &str = "snapshot-group.velero.io/wait";
 const BACKUP: &str = "snapshot-group.velero.io/backup";
-const RECEIPT: &str = "snapshot-group.velero.io/receipt";
+/// Where the first version's readers, which refuse a receipt with words of later ones, looked; still read, no longer written.
+const RECEIPT_OF_OLD: &str = "snapshot-group.velero.io/receipt";
+const RECEIPT: &str = "snapshot-group.velero.io/last-receipt";
+/// The mode, where [`MODE`] can only say the nearest one that older readers know.
+const EXACT_MODE: &str = "snapshot-group.velero.io/exact-mode";
+/// What is waited for, where [`WAIT`] can only say the nearest thing that older readers know.
+const EXACT_WAIT: &str = "snapshot-group.velero.io/exact-wait";
+const CALL: &str = "snapshot-group.velero.io/call";
 
 /// A round's number: `spec.leaseTransitions`. Only grows (invariant I5); 0 is "no round yet".
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -59,6 +70,21 @@ pub enum WaitReason {
         /// Groups that asked earlier and wait too.
         ahead: u32,
     },
+    /// EC2 would refuse a snapshot of one of this group's volumes now: it was cut a moment ago, or has too many pending.
+    Volume {
+        /// Its claim.
+        claim: String,
+        /// For how long at most, s.
+        for_s: u64,
+    },
+    /// As many members of the group are held still as its policy lets be; this one follows when one of them lets go. Older readers are told
+    /// [`Self::Members`] instead.
+    FrozenMax {
+        /// Members that hold.
+        held: u32,
+        /// The most that may.
+        at_most: u32,
+    },
     /// Barrier: members are still to arrive.
     Members {
         /// Members that wait.
@@ -68,12 +94,28 @@ pub enum WaitReason {
     },
 }
 
+impl WaitReason {
+    /// The nearest that readers of the first version know, where they do not know this one.
+    const fn of_old(&self) -> Option<Self> {
+        match self {
+            Self::FrozenMax { held, at_most } => Some(Self::Members { arrived: *held, expected: *at_most }),
+            Self::Grant | Self::Budget { .. } | Self::Volume { .. } | Self::Members { .. } => None,
+        }
+    }
+}
+
 impl fmt::Display for WaitReason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Grant => f.write_str("its grant is being written"),
             Self::Budget { weight, in_use, limit, ahead } => {
                 write!(f, "budget: {in_use} of {limit} volumes in use, this group needs {weight}, {ahead} groups ahead")
+            }
+            Self::Volume { claim, for_s } => {
+                write!(f, "claim {claim}: EC2 takes no snapshot of its volume yet, for {for_s}s at most")
+            }
+            Self::FrozenMax { held, at_most } => {
+                write!(f, "{held} members are held still, and at most {at_most} may be at once")
             }
             Self::Members { arrived, expected } => {
                 write!(f, "barrier: {arrived} of {expected} members arrived")
@@ -89,6 +131,38 @@ pub struct AttemptEntry {
     pub pod: PodName,
     /// The word about it.
     pub verdict: AttemptVerdict,
+    /// All that it was held still for is cut: whoever holds it lets go now. Never taken back.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub cut: bool,
+    /// It goes on without holding still: the group's policy lets only so many members be held at once. Older agents hold still all the same.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub unheld: bool,
+}
+
+impl AttemptEntry {
+    /// A word, and nothing beside it.
+    pub const fn new(pod: PodName, verdict: AttemptVerdict) -> Self {
+        Self { pod, verdict, cut: false, unheld: false }
+    }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde wants a reference")]
+const fn is_false(value: &bool) -> bool {
+    !*value
+}
+
+/// Lead mode's call: these pods' residents hold still at once, under the round's number.
+///
+/// A resident obeys a call that names its pod, once for each number and never for a number that is not greater than the last that it obeyed: under
+/// the attempt that it registered, if it did, else under a new one. It then writes `quiesced` with that number (or, if it cannot, what its policy
+/// says: `failed`, or `quiesced` without a time), and holds until the entry of its attempt says `cut`, until its post hook, or until its own limit.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Call {
+    /// The pods that are called; at most [`GROUP_MEMBERS_MAX`].
+    pub pods: BTreeSet<PodName>,
+    /// Who is not still so long after it heard the call, ms, gives up: by then the round goes on without it.
+    pub within_ms: u64,
 }
 
 /// What the coordinator says to a group's members.
@@ -104,6 +178,8 @@ pub struct GroupLease {
     pub mode: Mode,
     /// Whether a barrier stalled, so that `mode` is no longer what was chosen first.
     pub degraded: bool,
+    /// Who is to hold still now; only while `phase` is [`RoundPhase::Calling`].
+    pub call: Option<Call>,
     /// What is said about each attempt of this round; at most [`GROUP_MEMBERS_MAX`] entries.
     pub attempts: BTreeMap<AttemptId, AttemptEntry>,
     /// Volumes that the group's grant counts.
@@ -130,6 +206,17 @@ impl GroupLease {
         self.attempts.get(attempt).map(|entry| entry.verdict)
     }
 
+    /// Whether whoever holds `attempt` lets go now: all that it was held still for is cut. An attempt's name is drawn at random by its own run of
+    /// the hook, so that a word about an earlier one never means it (invariant I5).
+    pub fn is_cut(&self, attempt: &AttemptId) -> bool {
+        self.attempts.get(attempt).is_some_and(|entry| entry.cut)
+    }
+
+    /// The call to this pod's resident, if there is one now.
+    pub fn call_to(&self, pod: &PodName) -> Option<&Call> {
+        self.call.as_ref().filter(|call| self.phase == RoundPhase::Calling && call.pods.contains(pod))
+    }
+
     /// The whole Lease as the coordinator writes it (without a resourceVersion: the writer adds the one it read).
     pub fn encode(&self) -> Lease {
         let Self {
@@ -138,6 +225,7 @@ impl GroupLease {
             phase,
             mode,
             degraded,
+            call,
             attempts,
             weight,
             wait,
@@ -148,16 +236,34 @@ impl GroupLease {
             round_duration_s,
             receipt,
         } = self;
+        let calling = *phase == RoundPhase::Calling;
+        let old_phase = if calling { RoundPhase::Waiting } else { *phase };
+        let old_mode = if *mode == Mode::Lead { Mode::ArriveAndGo } else { *mode };
+        let call = call.clone().or_else(|| calling.then(Call::default)).filter(|_| calling);
         let json = |value: serde_json::Result<String>| {
             value.unwrap_or_else(|e| unreachable!("plain data has a JSON form: {e}"))
         };
         let annotations = BTreeMap::from([
-            (PHASE.to_owned(), phase.to_string()),
-            (MODE.to_owned(), mode.to_string()),
+            (PHASE.to_owned(), old_phase.to_string()),
+            (MODE.to_owned(), old_mode.to_string()),
+            (EXACT_MODE.to_owned(), if old_mode == *mode { String::new() } else { mode.to_string() }),
+            (CALL.to_owned(), call.map(|call| json(serde_json::to_string(&call))).unwrap_or_default()),
             (DEGRADED.to_owned(), degraded.to_string()),
             (ATTEMPTS.to_owned(), json(serde_json::to_string(attempts))),
             (WEIGHT.to_owned(), weight.to_string()),
-            (WAIT.to_owned(), wait.as_ref().map(|w| json(serde_json::to_string(w))).unwrap_or_default()),
+            (
+                WAIT.to_owned(),
+                wait.as_ref()
+                    .map(|w| json(serde_json::to_string(w.of_old().as_ref().unwrap_or(w))))
+                    .unwrap_or_default(),
+            ),
+            (
+                EXACT_WAIT.to_owned(),
+                wait.as_ref()
+                    .filter(|w| w.of_old().is_some())
+                    .map(|w| json(serde_json::to_string(w)))
+                    .unwrap_or_default(),
+            ),
             (BACKUP.to_owned(), backup.clone().unwrap_or_default()),
             (RECEIPT.to_owned(), receipt.as_ref().map(Receipt::to_bounded_json).unwrap_or_default()),
         ]);
@@ -194,21 +300,35 @@ impl GroupLease {
                 format!("entries are more than {GROUP_MEMBERS_MAX}"),
             ));
         }
+        let call: Option<Call> = read.json(CALL, CALL)?;
+        if let Some(call) = call.as_ref().filter(|call| call.pods.len() > GROUP_MEMBERS_MAX) {
+            let pods = call.pods.len().to_string();
+            return Err(read.invalid(CALL, &pods, format!("pods are more than {GROUP_MEMBERS_MAX}")));
+        }
+        let written = read.word(PHASE, PHASE, RoundPhase::parse)?.ok_or_else(|| read.missing(PHASE))?;
+        let calling = written == RoundPhase::Calling || (written == RoundPhase::Waiting && call.is_some());
+        let nearest = read.word(MODE, MODE, Mode::parse)?.ok_or_else(|| read.missing(MODE))?;
+        // A receipt is for people, and for the coordinator to pass on: one that this version cannot read keeps no member waiting.
+        let receipt = [RECEIPT, RECEIPT_OF_OLD].into_iter().find_map(|key| read.json(key, key).ok().flatten());
         Ok(Self {
             key: GroupKey { namespace, group },
             epoch: Epoch(read.count("spec.leaseTransitions", spec.lease_transitions)?),
-            phase: read.word(PHASE, PHASE, RoundPhase::parse)?.ok_or_else(|| read.missing(PHASE))?,
-            mode: read.word(MODE, MODE, Mode::parse)?.ok_or_else(|| read.missing(MODE))?,
+            phase: if calling { RoundPhase::Calling } else { written },
+            mode: read.word(EXACT_MODE, EXACT_MODE, Mode::parse)?.unwrap_or(nearest),
             degraded: read.parse_annotation(DEGRADED, DEGRADED)?.unwrap_or(false),
+            call: calling.then(|| call.unwrap_or_default()),
             attempts,
             weight: read.parse_annotation(WEIGHT, WEIGHT)?.ok_or_else(|| read.missing(WEIGHT))?,
-            wait: read.json(WAIT, WAIT)?,
+            wait: match read.json(EXACT_WAIT, EXACT_WAIT)? {
+                Some(exact) => Some(exact),
+                None => read.json(WAIT, WAIT)?,
+            },
             backup: read.annotation(BACKUP).map(str::to_owned),
             writer: spec.holder_identity.clone().ok_or_else(|| read.missing("spec.holderIdentity"))?,
             opened_at: read.time("spec.acquireTime", spec.acquire_time.as_ref())?,
             renewed_at: read.time("spec.renewTime", spec.renew_time.as_ref())?,
             round_duration_s: read.seconds("spec.leaseDurationSeconds", spec.lease_duration_seconds)?,
-            receipt: read.json(RECEIPT, RECEIPT)?,
+            receipt,
         })
     }
 }

@@ -12,6 +12,7 @@ pub mod group_id;
 pub mod group_lease;
 pub mod identity;
 mod lease_fields;
+pub mod limiter_lease;
 pub mod member_lease;
 pub mod names;
 pub mod quiesce;

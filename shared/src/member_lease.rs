@@ -12,6 +12,7 @@ use crate::lease_fields::{LeaseError, Reader, api_i32, metadata};
 use crate::names::{LeaseRole, member_lease, pod_of_member_lease};
 use crate::quiesce::{LetGo, QuiesceKinds};
 use crate::time::WallTime;
+use serde::{Deserialize, Serialize};
 
 /// Annotation keys, public so that the post hook can patch just these.
 pub mod annotations {
@@ -31,6 +32,10 @@ pub mod annotations {
     pub const QUIESCE: &str = "snapshot-group.velero.io/quiesce";
     /// [`super::MemberLease::let_go`].
     pub const LET_GO: &str = "snapshot-group.velero.io/let-go";
+    /// What [`super::MemberLease::let_go`] says, where [`LET_GO`] can only say the nearest thing that older readers know.
+    pub const EXACT_LET_GO: &str = "snapshot-group.velero.io/exact-let-go";
+    /// [`super::MemberLease::resident`].
+    pub const RESIDENT: &str = "snapshot-group.velero.io/resident";
     /// [`super::MemberLease::failure`].
     pub const FAILURE: &str = "snapshot-group.velero.io/failure";
     /// [`super::MemberLease::agent_version`].
@@ -40,7 +45,33 @@ pub mod annotations {
 /// The most characters of a failure's text that are kept in the Lease.
 pub const FAILURE_CHARS_MAX: usize = 500;
 
+/// What a pod's resident (`hook-agent sidecar`) says about itself, beside what it says about its latest attempt.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Resident {
+    /// Whether it could hold the pod still now, as far as it can tell without doing it.
+    pub ready: bool,
+    /// Why not, for people, or what else is to be said; at most [`FAILURE_CHARS_MAX`] characters are kept.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub why: Option<String>,
+}
+
+/// What [`annotations::LET_GO`] and [`annotations::EXACT_LET_GO`] say, for whoever patches just these: key and value.
+pub fn let_go_annotations(let_go: Option<LetGo>) -> [(&'static str, String); 2] {
+    let (nearest, exact) = match let_go {
+        Some(LetGo::Cut) => (Some(LetGo::Asked), let_go),
+        _ => (let_go, None),
+    };
+    let text = |word: Option<LetGo>| word.map(|word| word.to_string()).unwrap_or_default();
+    [(annotations::LET_GO, text(nearest)), (annotations::EXACT_LET_GO, text(exact))]
+}
+
 /// What a pod's hook-agent says about its current attempt.
+///
+/// Where a resident runs in the pod, it alone writes this. Between rounds it **stands by**: the Lease still says how its latest attempt ended (before
+/// the first one: an attempt of its own that is `done` and never held), with [`MemberLease::resident`] beside it, renewed every
+/// [`STANDBY_HEARTBEAT_MS`](crate::deadline::STANDBY_HEARTBEAT_MS) for [`STANDBY_LEASE_S`](crate::deadline::STANDBY_LEASE_S). So going back to standby
+/// takes nothing back that a receipt rests on, and a coordinator that knows no residents sees a pod whose part is over, which is no arrival.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct MemberLease {
     /// The pod's namespace (and the Lease's).
@@ -73,6 +104,8 @@ pub struct MemberLease {
     pub quiesce: QuiesceKinds,
     /// How the hold ended, once it did and somebody could tell.
     pub let_go: Option<LetGo>,
+    /// What the pod's resident says about itself; absent where none runs in the pod.
+    pub resident: Option<Resident>,
     /// Why it failed, or could not hold still, for people; at most [`FAILURE_CHARS_MAX`] characters are kept.
     pub failure: Option<String>,
     /// The agent's version, for `coordinator status` and mixed clusters.
@@ -102,9 +135,15 @@ impl MemberLease {
             thawed_at,
             quiesce,
             let_go,
+            resident,
             failure,
             agent_version,
         } = self;
+        let kept_resident = resident.as_ref().map(|Resident { ready, why }| Resident {
+            ready: *ready,
+            why: why.as_ref().map(|why| why.chars().take(FAILURE_CHARS_MAX).collect()),
+        });
+        let [let_go, exact_let_go] = let_go_annotations(*let_go);
         let text = |value: Option<String>| value.unwrap_or_default();
         let kept = failure.as_ref().map(|f| f.chars().take(FAILURE_CHARS_MAX).collect());
         let annotations = BTreeMap::from([
@@ -115,7 +154,14 @@ impl MemberLease {
             (annotations::QUIESCED_AT.to_owned(), text(quiesced_at.map(|t| t.to_string()))),
             (annotations::THAWED_AT.to_owned(), text(thawed_at.map(|t| t.to_string()))),
             (annotations::QUIESCE.to_owned(), quiesce.to_string()),
-            (annotations::LET_GO.to_owned(), text(let_go.map(|l| l.to_string()))),
+            (let_go.0.to_owned(), let_go.1),
+            (exact_let_go.0.to_owned(), exact_let_go.1),
+            (
+                annotations::RESIDENT.to_owned(),
+                text(kept_resident.map(|r| {
+                    serde_json::to_string(&r).unwrap_or_else(|e| unreachable!("plain data has a JSON form: {e}"))
+                })),
+            ),
             (annotations::FAILURE.to_owned(), text(kept)),
             (annotations::AGENT_VERSION.to_owned(), agent_version.clone()),
         ]);
@@ -146,9 +192,14 @@ impl MemberLease {
         let broken = match self.let_go {
             Some(LetGo::Unproven) => true,
             Some(LetGo::NothingFound) => self.quiesce.hold(),
-            Some(LetGo::Asked | LetGo::ByItself) | None => false,
+            Some(LetGo::Asked | LetGo::Cut | LetGo::ByItself) | None => false,
         };
         self.quiesced_at.filter(|_| !broken)
+    }
+
+    /// Whether a resident stands by in the pod, and is ready to hold it still: nothing goes on there now.
+    pub fn stands_by(&self) -> bool {
+        self.phase.is_terminal() && self.resident.as_ref().is_some_and(|resident| resident.ready)
     }
 
     /// Reads a Lease that claims to be a member's.
@@ -181,7 +232,11 @@ impl MemberLease {
             quiesced_at: read.parse_annotation(annotations::QUIESCED_AT, annotations::QUIESCED_AT)?,
             thawed_at: read.parse_annotation(annotations::THAWED_AT, annotations::THAWED_AT)?,
             quiesce: read.parse_annotation(annotations::QUIESCE, annotations::QUIESCE)?.unwrap_or_default(),
-            let_go: read.word(annotations::LET_GO, annotations::LET_GO, LetGo::parse)?,
+            let_go: match read.word(annotations::EXACT_LET_GO, annotations::EXACT_LET_GO, LetGo::parse)? {
+                Some(exact) => Some(exact),
+                None => read.word(annotations::LET_GO, annotations::LET_GO, LetGo::parse)?,
+            },
+            resident: read.json(annotations::RESIDENT, annotations::RESIDENT)?,
             failure: read.annotation(annotations::FAILURE).map(|f| f.chars().take(FAILURE_CHARS_MAX).collect()),
             agent_version: read.annotation(annotations::AGENT_VERSION).unwrap_or("unknown").chars().take(64).collect(),
         })

@@ -12,8 +12,21 @@ pub const LABEL_ROLE: &str = "snapshot-group.velero.io/role";
 /// On pods whose group label the coordinator set itself, and may therefore take away again.
 pub const ANNOTATION_LABELLED_BY: &str = "snapshot-group.velero.io/labelled-by";
 
-/// On a pod, or on the StatefulSet that owns it: how its group is released (`auto`, `arrive-and-go`, `barrier`).
+/// On a pod that the coordinator labelled: the group that it put there. Where the label still says the same, nobody has changed it since, and it
+/// follows the pod's owner: a restore brings both into another namespace, whose groups have other ids.
+pub const ANNOTATION_LABELLED_AS: &str = "snapshot-group.velero.io/labelled-as";
+
+/// On a pod, or on the StatefulSet that owns it: how its group is released (`auto`, `arrive-and-go`, `barrier`, `lead`).
 pub const ANNOTATION_MODE: &str = "snapshot-group.velero.io/mode";
+
+/// On a pod, or on the StatefulSet that owns it: when a member lets go once its volumes are cut (`group`, `member`, `off`).
+pub const ANNOTATION_THAW_ON_CUT: &str = "snapshot-group.velero.io/thaw-on-cut";
+
+/// On a pod, or on the StatefulSet that owns it: how many of the group's members may be held still at once.
+pub const ANNOTATION_FROZEN_MAX: &str = "snapshot-group.velero.io/frozen-max";
+
+/// On a pod, or on the StatefulSet that owns it: how long the group may be held still in all, such as `20s`.
+pub const ANNOTATION_FROZEN_TIME_MAX: &str = "snapshot-group.velero.io/frozen-time-max";
 
 /// What the product's own annotations and labels begin with; what follows is said where each is read.
 pub const OWN_PREFIX: &str = "snapshot-group.velero.io/";
@@ -39,6 +52,12 @@ pub const ANNOTATION_RECEIPT_PREFIX: &str = "receipt.snapshot-group.velero.io";
 /// Field manager of the hook-agent's writes.
 pub const FIELD_MANAGER_AGENT: &str = "hook-agent";
 
+/// On a Schedule that the coordinator has paused, with the value [`PAUSED_BY_BREAKER`]: it resumes it. A person's pause has no such mark.
+pub const ANNOTATION_PAUSED_BY: &str = "snapshot-group.velero.io/paused-by";
+
+/// The value of [`ANNOTATION_PAUSED_BY`].
+pub const PAUSED_BY_BREAKER: &str = "breaker";
+
 /// Field manager of the coordinator's writes, and the value of [`ANNOTATION_LABELLED_BY`].
 pub const FIELD_MANAGER_COORDINATOR: &str = "snapshot-coordinator";
 
@@ -53,6 +72,9 @@ pub const EBS_CSI_DRIVER: &str = "ebs.csi.aws.com";
 
 /// The Lease, in the coordinator's namespace, that holds the budget's grants.
 pub const BUDGET_LEASE: &str = "snapshot-budget";
+
+/// The Lease, in the coordinator's namespace, that holds the limit of the budget, and why it is what it is.
+pub const LIMITER_LEASE: &str = "snapshot-limiter";
 
 /// The Lease, in the coordinator's namespace, that says which coordinator leads.
 pub const LEADER_LEASE: &str = "snapshot-coordinator";
@@ -69,6 +91,8 @@ pub enum LeaseRole {
     Group,
     /// Written by the coordinator: the grants.
     Budget,
+    /// Written by the coordinator: the limit.
+    Limiter,
 }
 
 impl LeaseRole {
@@ -78,12 +102,13 @@ impl LeaseRole {
             Self::Member => "member",
             Self::Group => "group",
             Self::Budget => "budget",
+            Self::Limiter => "limiter",
         }
     }
 
     /// Reads the label's value.
     pub fn parse(text: &str) -> Option<Self> {
-        [Self::Member, Self::Group, Self::Budget].into_iter().find(|role| role.as_str() == text)
+        [Self::Member, Self::Group, Self::Budget, Self::Limiter].into_iter().find(|role| role.as_str() == text)
     }
 }
 
@@ -117,6 +142,11 @@ pub fn group_lease(group: &GroupId) -> LeaseName {
         format!("{GROUP_PREFIX}{readable}-{}", hash8(group.as_str()))
     };
     LeaseName::new(name).unwrap_or_else(|e| unreachable!("letters, digits and '-' between letters and digits: {e}"))
+}
+
+/// Whether an annotation of a Backup is a receipt, of whichever group.
+pub fn is_receipt_annotation(key: &str) -> bool {
+    key.split_once('/').is_some_and(|(prefix, _)| prefix == ANNOTATION_RECEIPT_PREFIX)
 }
 
 /// The annotation of a Backup that holds a group's receipt: `…/<namespace>.<group>`, since a Backup may cover groups of one id

@@ -27,6 +27,9 @@ words! {
     LetGo {
         /// Unbroken until its post hook asked to let go: `thawed-at` is when that began.
         Asked = "asked",
+        /// Unbroken until the coordinator said that all that the pod was held for is cut: `thawed-at` is when that began. Readers from before this
+        /// word find `asked` in the Lease.
+        Cut = "cut",
         /// By itself, at its own limit, on a signal, or because what held it ended: `thawed-at` is when, or before.
         ByItself = "by-itself",
         /// Everything is let go, but nobody can say until when it was held (the keeper was killed, a session was lost).

@@ -2,14 +2,20 @@
 
 use serde::{Deserialize, Serialize};
 
-use crate::admission::{Admission, Mode};
+use std::fmt;
+
+use crate::admission::{Admission, Mode, words};
 use crate::group_lease::Epoch;
 use crate::identity::{GroupId, Namespace, PodName};
+use crate::quiesce::LetGo;
 use crate::time::WallTime;
 use crate::verdict::{Verdict, VerdictReason};
 
 /// A receipt's JSON is at most this long, bytes: it shares an object's 256 KiB of annotations with others.
 pub const RECEIPT_BYTES_MAX: usize = 32 * 1024;
+
+/// The most characters of an agent's own words that a receipt keeps of each member.
+pub const FAILURE_CHARS_KEPT: usize = 120;
 
 /// One volume's cut as it was observed.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -21,6 +27,18 @@ pub struct CutReceipt {
     pub at: WallTime,
     /// How coarse `at` is, ms.
     pub resolution_ms: u64,
+}
+
+words! {
+    /// How the volumes of a round were cut, which decides how long its members were held.
+    CutWay {
+        /// CSI snapshots, the group's pods in one item block (`orderedResources`).
+        CsiOneBlock = "csi-one-block",
+        /// CSI snapshots, each pod in a block of its own.
+        CsiOwnBlocks = "csi-own-blocks",
+        /// No CSI snapshot was asked for: Velero or a plugin of its cut by itself, or nobody did. Nothing in the cluster shows when.
+        Unseen = "unseen",
+    }
 }
 
 /// How a member's part in the round ended.
@@ -65,16 +83,38 @@ pub struct MemberReceipt {
     /// When it let go, by the pod's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thawed_at: Option<WallTime>,
+    /// How it was let go, as far as whoever held it can prove.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub let_go: Option<LetGo>,
+    /// It was told not to hold still: the policy lets only so many members be held at once.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub unheld: bool,
+    /// Why it was not held still, in its agent's words; at most [`FAILURE_CHARS_KEPT`] characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failure: Option<String>,
     /// Its volumes' cuts, as far as they were observed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub cuts: Vec<CutReceipt>,
 }
 
 impl MemberReceipt {
-    /// How long the member was held still, ms, by its own clock.
+    /// How long the member was held still, ms, by its own clock, rounded up: both ends are known to the µs.
     pub fn held_ms(&self) -> Option<u64> {
-        u64::try_from(self.thawed_at?.ms_since(self.quiesced_at?)).ok()
+        let held_us = self.thawed_at?.as_micros() - self.quiesced_at?.as_micros();
+        u64::try_from(held_us).ok().map(|us| us.div_ceil(1_000))
     }
+}
+
+/// Rounds of the same group in the same Backup that ended before this one. Their facts are gone; what they proved is not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct EarlierRounds {
+    /// How many.
+    pub count: u32,
+    /// The weakest of their verdicts.
+    pub worst: Verdict,
+    /// Why that one was no better.
+    pub why: VerdictReason,
 }
 
 /// What a closed round can prove about itself.
@@ -93,7 +133,10 @@ pub struct Receipt {
     pub backup: Option<String>,
     /// How it was released.
     pub mode: Mode,
-    /// True when a barrier stalled and the round went on as arrive-and-go.
+    /// How its volumes were cut, where that could be seen.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub way: Option<CutWay>,
+    /// True when a barrier stalled, or called residents did not answer, and the round went on without them.
     pub degraded: bool,
     /// Volumes that its grant counted.
     pub weight: u32,
@@ -106,9 +149,22 @@ pub struct Receipt {
     /// Members that did not fit.
     #[serde(default)]
     pub members_omitted: u32,
+    /// The policy that let at most so many members be held at once, if one did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frozen_max: Option<u32>,
+    /// From the first to the last member's quiesce, ms, widened by the clock error on both sides; absent unless every member was held still.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub quiesce_skew_ms: Option<u64>,
+    /// How far the clocks of pods and EC2 may be apart, ms, as this receipt took it; absent in receipts from before it was written down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clock_error_ms: Option<u64>,
     /// From the first to the last cut, ms, rounded up by their resolution; absent unless every cut was observed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skew_ms: Option<u64>,
+    /// Earlier rounds of the group in the same Backup, if there were any. On a Backup the verdict is then no better than the weakest of all
+    /// rounds; in the group's Lease, where each round replaces the one before, it is this round's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub earlier_rounds: Option<Box<EarlierRounds>>,
     /// What is proven.
     pub verdict: Verdict,
     /// Why it is no better, or what it rests on.

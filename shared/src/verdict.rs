@@ -43,6 +43,13 @@ pub enum VerdictReason {
         /// The pod.
         pod: String,
     },
+    /// The policy lets only so many members be held still at once, and this one was cut as it was.
+    LeftUnheld {
+        /// The pod.
+        pod: String,
+        /// How many may be held at once.
+        at_most: u32,
+    },
     /// No cut of the pod's volumes was observed.
     CutNotObserved {
         /// The pod.
@@ -77,6 +84,9 @@ impl fmt::Display for VerdictReason {
                 write!(f, "a volume of {pod} was cut while {pod} was not quiesced")
             }
             Self::NeverQuiesced { pod } => write!(f, "{pod} was expected and never quiesced"),
+            Self::LeftUnheld { pod, at_most } => {
+                write!(f, "{pod} was cut as it was: the policy lets at most {at_most} members be held still at once")
+            }
             Self::CutNotObserved { pod } => write!(f, "no cut of {pod}'s volumes was observed"),
             Self::ThawNotObserved { pod } => write!(f, "when {pod} was let go was not reported"),
             Self::CutTimeTooCoarse { pod, resolution_ms } => {

@@ -7,11 +7,11 @@ use proptest::prelude::*;
 use shared::LeaseError;
 use shared::admission::{Admission, AttemptVerdict, MemberPhase, Mode, RoundPhase};
 use shared::budget_lease::{BudgetLease, Grant};
-use shared::group_lease::{AttemptEntry, Epoch, GroupLease, WaitReason};
+use shared::group_lease::{AttemptEntry, Call, Epoch, GroupLease, WaitReason};
 use shared::identity::{AttemptId, GroupId, GroupKey, Namespace, Nonce, PodName, PodUid};
-use shared::member_lease::MemberLease;
+use shared::member_lease::{MemberLease, Resident};
 use shared::quiesce::{LetGo, QuiesceKind};
-use shared::receipt::{CutReceipt, MemberEnd, MemberReceipt, RECEIPT_BYTES_MAX, Receipt};
+use shared::receipt::{CutReceipt, CutWay, MemberEnd, MemberReceipt, RECEIPT_BYTES_MAX, Receipt};
 use shared::time::WallTime;
 use shared::verdict::{Verdict, VerdictReason};
 
@@ -60,10 +60,11 @@ fn member_lease() -> impl Strategy<Value = MemberLease> {
         prop::option::of("[ -~]{1,60}"),
         prop::collection::vec(word(QuiesceKind::ALL), 0..3),
         prop::option::of(word(LetGo::ALL)),
+        prop::option::of((any::<bool>(), prop::option::of("[ -~]{0,60}"))),
     );
     (who, when, what).prop_map(
         |((namespace, pod, group, attempt), (registered_at, renewed_at, lease_duration_s, deadline), what)| {
-            let (phase, admission, epoch, quiesced_at, thawed_at, failure, quiesce, let_go) = what;
+            let (phase, admission, epoch, quiesced_at, thawed_at, failure, quiesce, let_go, resident) = what;
             MemberLease {
                 namespace,
                 pod,
@@ -80,6 +81,7 @@ fn member_lease() -> impl Strategy<Value = MemberLease> {
                 thawed_at,
                 quiesce: quiesce.into_iter().collect(),
                 let_go,
+                resident: resident.map(|(ready, why)| Resident { ready, why }),
                 failure,
                 agent_version: "1.2.3".into(),
             }
@@ -96,7 +98,9 @@ fn wait() -> impl Strategy<Value = WaitReason> {
             limit,
             ahead
         }),
+        any::<(u32, u32)>().prop_map(|(held, at_most)| WaitReason::FrozenMax { held, at_most }),
         any::<(u32, u32)>().prop_map(|(arrived, expected)| WaitReason::Members { arrived, expected }),
+        any::<u64>().prop_map(|for_s| WaitReason::Volume { claim: "data-db-0".to_owned(), for_s }),
     ]
 }
 
@@ -118,6 +122,9 @@ fn receipt() -> impl Strategy<Value = Receipt> {
             waited_ms: Some(5),
             quiesced_at: at,
             thawed_at: at,
+            let_go: Some(LetGo::Cut),
+            unheld: volumes % 2 == 0,
+            failure: None,
             cuts,
         });
     (key(), epoch(), time(), word(Mode::ALL), word(Verdict::ALL), prop::collection::vec(member, 0..6)).prop_map(
@@ -127,12 +134,17 @@ fn receipt() -> impl Strategy<Value = Receipt> {
             epoch: Some(epoch),
             backup: Some("nightly-1".into()),
             mode,
+            way: Some(CutWay::CsiOneBlock),
             degraded: false,
             weight: 3,
             opened_at: at,
             closed_at: at,
             members,
             members_omitted: 0,
+            earlier_rounds: None,
+            frozen_max: Some(1),
+            quiesce_skew_ms: None,
+            clock_error_ms: Some(50),
             skew_ms: Some(7),
             verdict,
             why: VerdictReason::NeverQuiesced { pod: "db-0".into() },
@@ -141,35 +153,39 @@ fn receipt() -> impl Strategy<Value = Receipt> {
 }
 
 fn group_lease() -> impl Strategy<Value = GroupLease> {
-    let entry =
-        (attempt(), pod(), word(AttemptVerdict::ALL)).prop_map(|(a, pod, verdict)| (a, AttemptEntry { pod, verdict }));
+    let entry = (attempt(), pod(), word(AttemptVerdict::ALL), any::<(bool, bool)>())
+        .prop_map(|(a, pod, verdict, (cut, unheld))| (a, AttemptEntry { pod, verdict, cut, unheld }));
+    let call = (prop::collection::btree_set(pod(), 0..6), any::<u64>());
     let words = (word(RoundPhase::ALL), word(Mode::ALL), any::<bool>(), any::<u32>());
     (
         key(),
         epoch(),
         words,
-        prop::collection::btree_map(attempt(), Just(()), 0..1),
+        call,
         prop::collection::vec(entry, 0..6),
         prop::option::of(wait()),
         prop::option::of(receipt()),
         time(),
     )
-        .prop_map(|(key, epoch, (phase, mode, degraded, weight), _, entries, wait, receipt, at)| GroupLease {
-            key,
-            epoch,
-            phase,
-            mode,
-            degraded,
-            attempts: entries.into_iter().collect(),
-            weight,
-            wait,
-            backup: Some("nightly-1".into()),
-            writer: "coordinator-0".into(),
-            opened_at: at,
-            renewed_at: at,
-            round_duration_s: 14_400,
-            receipt,
-        })
+        .prop_map(
+            |(key, epoch, (phase, mode, degraded, weight), (pods, within_ms), entries, wait, receipt, at)| GroupLease {
+                key,
+                epoch,
+                phase,
+                mode,
+                degraded,
+                call: (phase == RoundPhase::Calling).then_some(Call { pods, within_ms }),
+                attempts: entries.into_iter().collect(),
+                weight,
+                wait,
+                backup: Some("nightly-1".into()),
+                writer: "coordinator-0".into(),
+                opened_at: at,
+                renewed_at: at,
+                round_duration_s: 14_400,
+                receipt,
+            },
+        )
 }
 
 fn budget_lease() -> impl Strategy<Value = BudgetLease> {
@@ -279,6 +295,89 @@ proptest! {
     }
 }
 
+/// What a reader of the first version makes of a group Lease, as far as it looks at words: it refuses any that it does not know.
+#[derive(serde::Deserialize)]
+struct OldEntry {
+    verdict: String,
+}
+
+proptest! {
+    #[test]
+    fn readers_of_the_first_version_find_only_words_that_they_know(lease in group_lease(), member in member_lease()) {
+        let (encoded, member) = (lease.encode(), member.encode().unwrap());
+        let annotation = |lease: &Lease, key: &str| {
+            lease.metadata.annotations.as_ref().unwrap().get(&format!("snapshot-group.velero.io/{key}")).cloned().unwrap_or_default()
+        };
+        let of_group = |key| annotation(&encoded, key);
+        prop_assert!(["waiting", "released", "closed"].contains(&of_group("phase").as_str()));
+        prop_assert!(["arrive-and-go", "barrier"].contains(&of_group("mode").as_str()));
+        prop_assert_eq!(of_group("receipt"), "");
+        let wait = of_group("wait");
+        let known = ["grant", "budget", "volume", "members"].map(|word| format!("\"for\":\"{word}\""));
+        prop_assert!(wait.is_empty() || known.iter().any(|word| wait.contains(word)), "{}", wait);
+        let entries: BTreeMap<String, OldEntry> = serde_json::from_str(&of_group("attempts")).unwrap();
+        prop_assert!(entries.values().all(|e| ["waiting", "admitted", "superseded", "ended"].contains(&e.verdict.as_str())));
+        let of_member = |key| annotation(&member, key);
+        prop_assert!(["waiting", "quiesced", "done", "failed", "withdrawn"].contains(&of_member("phase").as_str()));
+        prop_assert!(["", "asked", "by-itself", "unproven", "nothing-found"].contains(&of_member("let-go").as_str()));
+    }
+
+    /// What the first version wrote reads as it was meant.
+    #[test]
+    fn leases_of_the_first_version_are_read(lease in group_lease(), member in member_lease()) {
+        let mut old = lease.encode();
+        let annotations = old.metadata.annotations.as_mut().unwrap();
+        let receipt = annotations.remove("snapshot-group.velero.io/last-receipt").unwrap();
+        for later in ["call", "exact-mode", "exact-wait"] {
+            annotations.remove(&format!("snapshot-group.velero.io/{later}"));
+        }
+        annotations.insert("snapshot-group.velero.io/receipt".to_owned(), receipt);
+        let read = GroupLease::decode(&over_the_wire(&old)).unwrap();
+        prop_assert_eq!((read.receipt, read.call, &read.attempts), (lease.receipt, None, &lease.attempts));
+        prop_assert!(read.mode != Mode::Lead && read.phase != RoundPhase::Calling);
+        let mut old = member.encode().unwrap();
+        for later in ["resident", "exact-let-go"] {
+            old.metadata.annotations.as_mut().unwrap().remove(&format!("snapshot-group.velero.io/{later}"));
+        }
+        let read = MemberLease::decode(&over_the_wire(&old)).unwrap();
+        prop_assert!(!read.stands_by() && read.resident.is_none());
+    }
+
+    #[test]
+    fn a_call_is_only_for_those_that_it_names(lease in group_lease(), other in pod()) {
+        let called = lease.call.clone().unwrap_or_default().pods;
+        prop_assert_eq!(lease.call_to(&other).is_some(), called.contains(&other));
+        for pod in &called {
+            prop_assert!(lease.call_to(pod).is_some());
+        }
+    }
+}
+
+#[test]
+fn a_receipt_with_words_of_a_later_version_keeps_no_member_waiting() {
+    let lease = GroupLease {
+        key: "prod/g".parse().unwrap(),
+        epoch: Epoch(1),
+        phase: RoundPhase::Closed,
+        mode: Mode::Lead,
+        degraded: false,
+        call: None,
+        attempts: BTreeMap::new(),
+        weight: 1,
+        wait: None,
+        backup: None,
+        writer: "c".into(),
+        opened_at: WallTime::EPOCH,
+        renewed_at: WallTime::EPOCH,
+        round_duration_s: 1,
+        receipt: None,
+    };
+    let mut later = lease.encode();
+    let receipt = r#"{"verdict":"better-than-ever"}"#.to_owned();
+    later.metadata.annotations.as_mut().unwrap().insert("snapshot-group.velero.io/last-receipt".into(), receipt);
+    assert_eq!(GroupLease::decode(&later), Ok(lease));
+}
+
 #[test]
 fn foreign_and_newer_leases_are_told_apart_from_nonsense() {
     let key: GroupKey = "prod/g".parse().unwrap();
@@ -288,6 +387,7 @@ fn foreign_and_newer_leases_are_told_apart_from_nonsense() {
         phase: RoundPhase::Closed,
         mode: Mode::ArriveAndGo,
         degraded: false,
+        call: None,
         attempts: BTreeMap::new(),
         weight: 1,
         wait: None,
