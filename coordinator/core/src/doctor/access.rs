@@ -1,0 +1,113 @@
+//! May the coordinator and the pods' agents do what they must?
+
+use std::collections::BTreeMap;
+
+use super::facts::{Facts, Right};
+use super::finding::Finding;
+
+/// Whether it is an agent's, whose account, and in which namespace.
+type Whose<'a> = (bool, Option<&'a str>, Option<&'a str>);
+
+pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
+    let refused = |right: &&Right| !right.allowed;
+    let mut missing: BTreeMap<Whose<'_>, Vec<String>> = BTreeMap::new();
+    for right in facts.rights.iter().filter(refused) {
+        let Right { account, agent, verb, group, resource, namespace, allowed: _ } = right;
+        let named = if group.is_empty() { (*resource).to_owned() } else { format!("{resource}.{group}") };
+        missing.entry((*agent, account.as_deref(), namespace.as_deref())).or_default().push(format!("{verb} {named}"));
+    }
+    for ((agent, account, namespace), rights) in missing {
+        let rights = rights.join(", ");
+        let place = namespace.map_or_else(|| "in all namespaces".to_owned(), |it| format!("in the namespace {it}"));
+        let who = account.map_or_else(|| "who runs doctor".to_owned(), |it| format!("ServiceAccount {it}"));
+        findings.push(if agent {
+            Finding::error("no-role-binding", who, format!("its pods are in a group, and it may not {rights} {place}: they go on as `unreachable`, unreleased"), binding(account, namespace))
+        } else {
+            Finding::error("right-missing", who, format!("it may not {rights} {place}"), "kubectl apply -k manifests/overlays/default   # or components/workload-access for one namespace (docs/install.md, step 5)")
+        });
+    }
+    for said in &facts.rights_unknown {
+        findings.push(Finding::warning(
+            "rights-unknown",
+            "rights",
+            format!("the API server did not say: {said}"),
+            "run doctor as cluster-admin, or as the coordinator's ServiceAccount",
+        ));
+    }
+    if let Some(metrics) = &facts.metrics {
+        use super::facts::Had;
+        let subject = format!("Service {}", metrics.service);
+        match &metrics.had {
+            Had::Read => {}
+            Had::Forbidden => findings.push(Finding::note("metrics-not-asked", subject, "its metrics were not asked for: no right to `get` services/proxy", "")),
+            Had::Absent => findings.push(Finding::warning("metrics-unreachable", subject, "there is no such Service, or nothing of ours behind it: alerts have nothing to look at", "kubectl apply -k manifests/overlays/default")),
+            Had::Failed(said) => findings.push(Finding::warning(
+                "metrics-unreachable",
+                subject,
+                format!("/metrics does not answer through the API server: {said}"),
+                format!("kubectl -n {} get pods,endpoints -l app.kubernetes.io/name=snapshot-coordinator; a NetworkPolicy must let the monitoring in (components/network-policy)", facts.velero_namespace),
+            )),
+        }
+    }
+}
+
+fn binding(account: Option<&str>, namespace: Option<&str>) -> String {
+    let name = account.and_then(|it| it.split_once('/')).map_or("default", |(_, name)| name);
+    let namespace = namespace.unwrap_or("default");
+    format!(
+        "apiVersion: rbac.authorization.k8s.io/v1
+kind: Role
+metadata: {{name: hook-agent-register, namespace: {namespace}}}
+rules:
+- {{apiGroups: [coordination.k8s.io], resources: [leases], verbs: [get, create, patch, watch]}}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: RoleBinding
+metadata: {{name: hook-agent-register-{name}, namespace: {namespace}}}
+roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: hook-agent-register}}
+subjects:
+- {{kind: ServiceAccount, name: {name}, namespace: {namespace}}}"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::facts::{Had, Metrics};
+    use super::super::fixtures::{facts, found};
+    use super::*;
+
+    fn right(agent: bool, allowed: bool) -> Right {
+        Right {
+            account: Some("shop/db".to_owned()),
+            agent,
+            verb: "patch",
+            group: "coordination.k8s.io",
+            resource: "leases",
+            namespace: Some("shop".to_owned()),
+            allowed,
+        }
+    }
+
+    #[test]
+    fn rights() {
+        let mut facts = facts();
+        facts.rights.extend([right(true, true), right(false, true)]);
+        assert!(found(&facts, check).is_empty());
+        facts.rights = [right(true, false), right(false, false)].into();
+        facts.rights_unknown.push("no answer".to_owned());
+        assert_eq!(found(&facts, check), ["right-missing", "no-role-binding", "rights-unknown"]);
+    }
+
+    #[test]
+    fn metrics() {
+        let of = |had| {
+            let mut facts = facts();
+            facts.metrics = Some(Metrics { service: "velero/snapshot-coordinator".to_owned(), had });
+            found(&facts, check)
+        };
+        assert!(of(Had::Read).is_empty());
+        assert_eq!(of(Had::Forbidden), ["metrics-not-asked"]);
+        assert_eq!(of(Had::Absent), ["metrics-unreachable"]);
+        assert_eq!(of(Had::Failed("503".to_owned())), ["metrics-unreachable"]);
+    }
+}

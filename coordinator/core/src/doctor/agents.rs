@@ -1,0 +1,229 @@
+//! Can the hook agent do its work in each pod? Is it there, is it new enough, has it a token, may it freeze?
+
+use std::collections::BTreeSet;
+
+use shared::names::LABEL_SNAPSHOT_GROUP;
+
+use super::facts::{Container, Facts, Pod, SecurityContext};
+use super::finding::Finding;
+use super::server_flags::version_of;
+
+/// The annotation with the pre hook's command.
+const PRE_COMMAND: &str = "pre.hook.backup.velero.io/command";
+
+/// The annotation with the pre hook's container.
+const PRE_CONTAINER: &str = "pre.hook.backup.velero.io/container";
+
+/// The annotation with what is held still.
+const QUIESCE: &str = "snapshot-group.velero.io/quiesce";
+
+/// How the agent comes into a pod.
+const INJECT: &str = "hook-agent inject -f WORKLOAD.yaml --image REGISTRY/hook-agent:VERSION | kubectl apply -f -   # docs/install.md, or by hand as in README.md";
+
+/// The agent's program, and the last word of its image's name.
+const AGENT: &str = "hook-agent";
+
+pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
+    let hooked_by_schedule: BTreeSet<&str> = facts
+        .schedules
+        .iter()
+        .filter(|it| {
+            it.spec
+                .template
+                .hooks
+                .resources
+                .iter()
+                .flat_map(|it| &it.pre)
+                .any(|hook| runs_agent(hook.exec.as_ref().map(|it| it.command.as_slice()).unwrap_or_default()))
+        })
+        .filter_map(|it| it.metadata.labels.get(LABEL_SNAPSHOT_GROUP).map(String::as_str))
+        .collect();
+    for pod in facts.pods.iter().filter(|pod| pod.lives()) {
+        let command = pod.metadata.annotations.get(PRE_COMMAND);
+        let by_itself = command.is_some_and(|text| text.contains(AGENT));
+        let group = pod.metadata.labels.get(LABEL_SNAPSHOT_GROUP).filter(|label| !label.is_empty());
+        let hooked = by_itself || group.is_some_and(|group| hooked_by_schedule.contains(group.as_str()));
+        if hooked {
+            mounted(pod, command.map(String::as_str), findings);
+            token(pod, findings);
+            may_freeze(pod, findings);
+        } else if group.is_some() {
+            findings.push(Finding::warning(
+                "agent-missing",
+                pod.subject(),
+                match command {
+                    Some(text) => format!("it is in a group, and its pre hook `{text}` is not the hook agent"),
+                    None => "it is in a group, and neither its annotations nor a Schedule of its group run the hook agent: it is cut unheld, whenever Velero comes to it".to_owned(),
+                },
+                INJECT,
+            ));
+        }
+        too_old(pod, facts.version, findings);
+    }
+}
+
+fn runs_agent(command: &[String]) -> bool {
+    command.iter().any(|word| word.contains(AGENT))
+}
+
+/// The container that the pre hook runs in.
+fn hooked_container(pod: &Pod) -> Option<&Container> {
+    let name = pod.metadata.annotations.get(PRE_CONTAINER);
+    match name {
+        Some(name) => pod.spec.containers.iter().find(|it| it.name == *name),
+        None => pod.spec.containers.first(),
+    }
+}
+
+fn mounted(pod: &Pod, command: Option<&str>, findings: &mut Vec<Finding>) {
+    let Some(container) = hooked_container(pod) else { return };
+    let Some(program) = command.and_then(program_of) else { return };
+    let over = |mount: &str| program.starts_with(&format!("{}/", mount.trim_end_matches('/')));
+    let there = container.volume_mounts.iter().any(|it| over(&it.mount_path)) || is_agent_image(&container.image);
+    if !there {
+        findings.push(Finding::warning(
+            "agent-not-mounted",
+            pod.subject(),
+            format!("the pre hook runs {program}, and no volume of the container `{}` is mounted over it; unless the image {} brings it, the hook fails", container.name, container.image),
+            INJECT,
+        ));
+    }
+}
+
+/// The hook-agent's path in a hook's command: a JSON list, or one program.
+fn program_of(command: &str) -> Option<String> {
+    let words = serde_json::from_str::<Vec<String>>(command).unwrap_or_else(|_| vec![command.to_owned()]);
+    let path = words.into_iter().find(|word| word.ends_with(AGENT))?;
+    path.starts_with('/').then_some(path)
+}
+
+fn token(pod: &Pod, findings: &mut Vec<Finding>) {
+    let projected = |pod: &Pod| {
+        pod.spec
+            .volumes
+            .iter()
+            .filter_map(|it| it.projected.as_ref())
+            .any(|it| it.sources.iter().any(|it| it.contains_key("serviceAccountToken")))
+    };
+    if projected(pod) {
+        return;
+    }
+    let why = if pod.spec.automount_service_account_token == Some(false) {
+        "automountServiceAccountToken is false"
+    } else {
+        "its ServiceAccount's automountServiceAccountToken is false, or it mounts a Secret's token"
+    };
+    findings.push(Finding::error(
+        "token-not-mounted",
+        pod.subject(),
+        format!("no volume has a projected serviceAccountToken ({why}): the agent does not know which pod it is and cannot register it"),
+        "spec.template.spec.automountServiceAccountToken: true, or a volume: {name: snapshot-token, projected: {sources: [{serviceAccountToken: {path: token}}, {configMap: {name: kube-root-ca.crt, items: [{key: ca.crt, path: ca.crt}]}}, {downwardAPI: {items: [{path: namespace, fieldRef: {fieldPath: metadata.namespace}}]}}]}}, mounted at /var/run/secrets/kubernetes.io/serviceaccount",
+    ));
+}
+
+fn may_freeze(pod: &Pod, findings: &mut Vec<Finding>) {
+    let annotated = pod.metadata.annotations.get(QUIESCE).is_some_and(|it| it.contains("fsfreeze"));
+    let Some(container) = hooked_container(pod) else { return };
+    let by_flag = pod.metadata.annotations.get(PRE_COMMAND).is_some_and(|it| it.contains("fsfreeze"));
+    let by_variable = container
+        .env
+        .iter()
+        .any(|it| it.name == "QUIESCE" && it.value.as_deref().is_some_and(|it| it.contains("fsfreeze")));
+    if (annotated || by_flag || by_variable) && !has_sys_admin(container.security_context.as_ref()) {
+        findings.push(Finding::error(
+            "cannot-freeze",
+            pod.subject(),
+            format!("it is to be held by fsfreeze in the container `{}`, which has not CAP_SYS_ADMIN: FIFREEZE answers EPERM", container.name),
+            format!("- name: {}\n  securityContext: {{runAsUser: 0, capabilities: {{add: [SYS_ADMIN]}}}}\nor hold a session instead (README, \"Holding a pod still\")", container.name),
+        ));
+    }
+}
+
+fn has_sys_admin(context: Option<&SecurityContext>) -> bool {
+    let Some(SecurityContext { privileged, capabilities }) = context else { return false };
+    let added = capabilities
+        .iter()
+        .flat_map(|it| &it.add)
+        .any(|it| matches!(it.as_str(), "SYS_ADMIN" | "CAP_SYS_ADMIN" | "ALL"));
+    *privileged == Some(true) || added
+}
+
+fn is_agent_image(image: &str) -> bool {
+    let name = image.rsplit('/').next().unwrap_or_default();
+    name.split([':', '@']).next() == Some(AGENT)
+}
+
+fn too_old(pod: &Pod, own: &str, findings: &mut Vec<Finding>) {
+    let Some(own) = version_of(&format!("own:{own}")) else { return };
+    let images = pod.spec.init_containers.iter().chain(&pod.spec.containers).map(|it| it.image.as_str());
+    for image in images.filter(|image| is_agent_image(image)) {
+        if version_of(image).is_some_and(|version| version < own) {
+            let [major, minor, patch] = own;
+            findings.push(Finding::warning(
+                "agent-too-old",
+                pod.subject(),
+                format!("{image} is older than this coordinator ({major}.{minor}.{patch})"),
+                format!("the tag {major}.{minor}.{patch} on that image, and a rollout: kubectl rollout restart"),
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixtures::{changed, found, pod, with};
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn of(object: Value) -> Vec<&'static str> {
+        found(&with([object]), check)
+    }
+
+    #[test]
+    fn a_pod_with_all_that_is_needed() {
+        assert!(of(pod()).is_empty());
+        assert!(of(changed(pod(), "/status/phase", json!("Succeeded"))).is_empty());
+    }
+
+    #[test]
+    fn agents_missing_and_agents_of_a_schedule() {
+        let without = changed(pod(), "/metadata/annotations", json!({}));
+        assert_eq!(of(without.clone()), ["agent-missing"]);
+        assert!(of(changed(without.clone(), "/metadata/labels", json!({}))).is_empty(), "in no group");
+        let schedule = json!({"apiVersion": "velero.io/v1", "kind": "Schedule",
+            "metadata": {"namespace": "velero", "name": "auto", "labels": {"velero.io/snapshot-group": "group-1"}},
+            "spec": {"template": {"hooks": {"resources": [{"name": "x", "pre": [{"exec": {"command": ["/hooks/hook-agent", "pre"]}}]}]}}}});
+        assert!(found(&with([without, schedule]), check).is_empty());
+    }
+
+    #[test]
+    fn where_the_program_is() {
+        assert_eq!(of(changed(pod(), "/spec/containers/0/volumeMounts", json!([]))), ["agent-not-mounted"]);
+        assert_eq!(
+            of(changed(pod(), "/spec/containers/0/volumeMounts/0/mountPath", json!("/hook"))),
+            ["agent-not-mounted"]
+        );
+        assert!(of(changed(pod(), "/spec/containers/0/volumeMounts/0/mountPath", json!("/hooks/"))).is_empty());
+    }
+
+    #[test]
+    fn versions() {
+        assert_eq!(of(changed(pod(), "/spec/initContainers/0/image", json!("a/hook-agent:0.0.9"))), ["agent-too-old"]);
+        assert!(of(changed(pod(), "/spec/initContainers/0/image", json!("a/hook-agent:latest"))).is_empty());
+        assert!(of(changed(pod(), "/spec/initContainers/0/image", json!("a/other:0.0.1"))).is_empty());
+    }
+
+    #[test]
+    fn tokens() {
+        assert_eq!(of(changed(pod(), "/spec/volumes", json!([]))), ["token-not-mounted"]);
+    }
+
+    #[test]
+    fn freezing_wants_a_capability() {
+        let mut object = pod();
+        object["metadata"]["annotations"][QUIESCE] = json!("- fsfreeze: [/data]");
+        assert_eq!(of(object.clone()), ["cannot-freeze"]);
+        object["spec"]["containers"][0]["securityContext"] = json!({"capabilities": {"add": ["SYS_ADMIN"]}});
+        assert!(of(object).is_empty());
+    }
+}

@@ -1,0 +1,112 @@
+//! Do groups fit the budget, and how long is each held while its volumes are cut?
+
+use shared::identity::GroupKey;
+
+use super::facts::Facts;
+use super::finding::Finding;
+use super::server_flags::server;
+use crate::inventory::Group;
+
+/// Velero looks for a snapshot's handle every 5 s, one volume of a block after another (seen with 1.18.3).
+const CSI_S_A_VOLUME: usize = 5;
+
+/// `--quiesce-max` when nobody says, s: what is held longer is let go before the last cut.
+const QUIESCE_MAX_DEFAULT_S: usize = 60;
+
+/// The largest groups that are listed in one finding; a cluster may have thousands.
+const LISTED_MAX: usize = 20;
+
+pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
+    over_budget(facts, findings);
+    let Some(server) = server(facts).filter(super::server_flags::Server::csi) else { return };
+    let parallel = server.workers().is_some_and(|workers| workers > 1);
+    let mut groups: Vec<(&GroupKey, &Group)> =
+        facts.inventory.groups.iter().filter(|(_, it)| it.claims.len() > 1).collect();
+    groups.sort_by_key(|(key, group)| (std::cmp::Reverse(group.claims.len()), *key));
+    if groups.is_empty() {
+        return;
+    }
+    let held = |group: &Group| CSI_S_A_VOLUME * group.claims.len();
+    for (key, group) in groups.iter().filter(|(_, group)| held(group) > QUIESCE_MAX_DEFAULT_S && !parallel) {
+        findings.push(Finding::warning(
+            "held-past-its-limit",
+            format!("group {key}"),
+            format!(
+                "{} volumes in one block of CSI snapshots take about {} s; what is quiesced is let go after {QUIESCE_MAX_DEFAULT_S} s unless --quiesce-max says more, and the receipt then says member-consistent at best",
+                group.claims.len(),
+                held(group)
+            ),
+            format!(
+                "native snapshots for this group (its Schedule without EnableCSI: about {} ms), a smaller group (label velero.io/snapshot-group on its pods), or the annotation snapshot-group.velero.io/quiesce-max: {}s",
+                100 * group.claims.len(),
+                held(group) + CSI_S_A_VOLUME
+            ),
+        ));
+    }
+    let listed = groups
+        .iter()
+        .take(LISTED_MAX)
+        .map(|(key, group)| format!("{key} {} volumes {} s", group.claims.len(), held(group)));
+    let mut evidence = listed.collect::<Vec<_>>().join("; ");
+    if groups.len() > LISTED_MAX {
+        evidence = format!("{evidence}; and {} smaller ones", groups.len() - LISTED_MAX);
+    }
+    findings.push(Finding::note(
+        "expected-hold",
+        "groups of several volumes",
+        format!("held for about {CSI_S_A_VOLUME} s a volume in one block of CSI snapshots: {evidence}"),
+        "shorter: native snapshots (0.1 s a volume, verdict `unknown`); a resident and mode `lead`; fewer volumes a group. Not CSI_SNAPSHOT_EARLY_FREQUENT_POLLING",
+    ));
+}
+
+fn over_budget(facts: &Facts, findings: &mut Vec<Finding>) {
+    for (key, group) in &facts.inventory.groups {
+        let volumes = group.claims.len();
+        if volumes > facts.budget as usize {
+            findings.push(Finding::warning(
+                "group-over-budget",
+                format!("group {key}"),
+                format!("{volumes} volumes, and MAX_CONCURRENT_SNAPSHOTS is {}: it is released only alone, while nothing else is in flight", facts.budget),
+                format!("MAX_CONCURRENT_SNAPSHOTS={volumes} in the overlay's snapshot-coordinator-settings (`coordinator simulate` says what EC2 bears), or a smaller group"),
+            ));
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::super::fixtures::{changed, found, velero, with};
+    use super::*;
+    use crate::inventory::wishes::Wishes;
+    use crate::inventory::{Held, Workload};
+    use serde_json::json;
+
+    /// A StatefulSet's group with so many claims.
+    pub fn group(key: &str, volumes: usize) -> (GroupKey, Group) {
+        let claim = |n: usize| (format!("data-db-{n}"), Held { volume: format!("pv-{n}"), ebs_id: None, used: true });
+        let claims = (0..volumes).map(claim).collect();
+        let workload = Workload::StatefulSet("db".to_owned());
+        (key.parse().unwrap(), Group { workload, pods: [].into(), claims, wishes: Wishes::default() })
+    }
+
+    fn of(volumes: usize, budget: u32, server: serde_json::Value) -> Vec<&'static str> {
+        let mut facts = with([server]);
+        facts.budget = budget;
+        facts.inventory.groups.extend([group("shop/db", volumes)]);
+        found(&facts, check)
+    }
+
+    #[test]
+    fn a_group_that_is_heavier_than_the_budget() {
+        assert_eq!(of(3, 2, velero()), ["group-over-budget", "expected-hold"]);
+        assert_eq!(of(3, 3, velero()), ["expected-hold"]);
+    }
+
+    #[test]
+    fn how_long_a_group_is_held() {
+        assert_eq!(of(13, 20, velero()), ["held-past-its-limit", "expected-hold"]);
+        assert!(of(1, 20, velero()).is_empty());
+        let native = changed(velero(), "/spec/template/spec/containers/0/args", json!([]));
+        assert!(of(13, 20, native).is_empty(), "native cuts take no time to speak of");
+    }
+}
