@@ -3,6 +3,7 @@
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::GroupLease;
 use shared::identity::{GroupId, GroupKey};
+use shared::limiter_lease::LimiterLease;
 
 use crate::event::Version;
 use crate::objects::{ObjectKey, PodKey};
@@ -12,6 +13,8 @@ use crate::objects::{ObjectKey, PodKey};
 pub enum Target {
     /// The budget Lease.
     Budget,
+    /// The limiter Lease.
+    Limiter,
     /// A group's Lease.
     Group(GroupKey),
     /// A pod's labels.
@@ -29,11 +32,16 @@ pub enum Command {
     CreateBudget(BudgetLease),
     /// Replace the budget Lease if it still has this version.
     UpdateBudget(BudgetLease, Version),
+    /// Create the limiter Lease; it must not exist.
+    CreateLimiter(LimiterLease),
+    /// Replace the limiter Lease if it still has this version.
+    UpdateLimiter(LimiterLease, Version),
     /// Create a group's Lease; it must not exist.
     CreateGroup(GroupLease),
     /// Replace a group's Lease if it still has this version.
     UpdateGroup(GroupLease, Version),
-    /// Set the group label (and [`shared::names::ANNOTATION_LABELLED_BY`]) on a pod that has none.
+    /// Set the group label (and [`shared::names::ANNOTATION_LABELLED_BY`], [`shared::names::ANNOTATION_LABELLED_AS`]) on a pod that has none, or
+    /// still the one that a coordinator put there.
     LabelPod {
         /// The pod.
         pod: PodKey,
@@ -41,6 +49,8 @@ pub enum Command {
         uid: String,
         /// The group.
         group: GroupId,
+        /// The label that it replaces, only if it is still this one.
+        instead_of: Option<GroupId>,
     },
     /// Delete a Lease if it still has this version and uid.
     DeleteLease(ObjectKey, Version),
@@ -60,6 +70,7 @@ impl Command {
     pub fn target(&self) -> Target {
         match self {
             Self::CreateBudget(_) | Self::UpdateBudget(..) => Target::Budget,
+            Self::CreateLimiter(_) | Self::UpdateLimiter(..) => Target::Limiter,
             Self::CreateGroup(lease) | Self::UpdateGroup(lease, _) => Target::Group(lease.key.clone()),
             Self::LabelPod { pod, .. } => Target::Pod(pod.clone()),
             Self::DeleteLease(key, _) => Target::StaleLease(key.clone()),

@@ -97,6 +97,11 @@ impl Election {
         }
     }
 
+    /// What the Lease said when it was last read or written, and for how long it has not been seen to change, ms.
+    pub fn seen(&self, now: Mono) -> Option<(&Record, u64)> {
+        self.seen.as_ref().map(|seen| (&seen.record, now.ms_since(seen.changed)))
+    }
+
     /// Whether the Lease must be read before [`Self::decide`]: what we wrote last is still what we know of a Lease that we hold.
     pub fn must_read(&self, now: Mono) -> bool {
         !self.leads(now)

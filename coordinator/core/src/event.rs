@@ -4,10 +4,12 @@ use shared::LeaseError;
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::GroupLease;
 use shared::identity::GroupKey;
+use shared::limiter_lease::LimiterLease;
 use shared::member_lease::MemberLease;
 
 use crate::command::Target;
 use crate::objects::{AskedCut, Backup, Claim, Cut, ObjectKey, Pod, PodKey, StatefulSet, Volume};
+use crate::throttle::signals::Signal;
 
 /// `metadata.resourceVersion` and `metadata.uid` of an observed object. The version is opaque: compared for equality, sent back.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -86,6 +88,12 @@ pub enum Event {
     Budget(Observed<BudgetLease>),
     /// The budget Lease is gone (or was never there).
     BudgetGone,
+    /// The limiter Lease appeared or changed.
+    Limiter(Observed<LimiterLease>),
+    /// The limiter Lease is gone (or was never there).
+    LimiterGone,
+    /// A source has something to tell about throttling.
+    Signal(Signal),
     /// A command ended.
     Outcome(Target, Outcome),
     /// Time passed: the shell sends one when [`crate::step::Step::wake_ms`] is over.

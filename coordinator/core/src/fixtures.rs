@@ -7,6 +7,7 @@ use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use crate::objects::{Backup, BackupPhase, Claim, ObjectKey, Pod, PodKey, PodPhase, PreHook, Volume};
 use crate::settings::{ModeSetting, Settings};
+use crate::throttle::settings::ThrottleSettings;
 use crate::world::World;
 
 /// A budget of five, nothing to be seen of cuts.
@@ -17,10 +18,13 @@ pub fn settings() -> Settings {
         max_concurrent_snapshots: 5,
         mode: ModeSetting::Auto,
         item_block_workers: None,
+        call_within_ms: 10_000,
+        policy: crate::policy::HoldPolicy::default(),
         barrier_stall_ms: 5_000,
         round_duration_s: 14_400,
         round_idle_ms: 30_000,
         clock_error_ms: 50,
+        throttle: ThrottleSettings::default(),
         label_pods: true,
         cuts_visible: false,
         backups_visible: true,
@@ -46,6 +50,8 @@ pub fn pod(namespace: &str, name: &str) -> Pod {
         claims: BTreeSet::new(),
         pre_hook: PreHook::None,
         mode: None,
+        labelled_as: None,
+        policy: crate::policy::PolicyTexts::default(),
     }
 }
 
@@ -75,5 +81,6 @@ pub fn backup(name: &str, phase: BackupPhase, namespaces: &[&str]) -> Backup {
         hooks: vec![],
         any_of: vec![],
         ordered_pods: vec![],
+        receipts: BTreeSet::new(),
     }
 }

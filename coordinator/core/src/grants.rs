@@ -34,7 +34,9 @@ impl State {
             }
             // A grant without a round is one whose coordinator ended before it released anybody. The round is taken up, and
             // where nobody comes for it, it is closed like any other: only that returns its share.
+            let policy = self.settings.policy;
             let round = record.round.get_or_insert_with(|| Round {
+                policy,
                 opened_at: grant.granted_at,
                 ..Round::open(Mode::ArriveAndGo, None, BTreeMap::new(), now)
             });
@@ -53,11 +55,12 @@ impl State {
             Stored::Present(_, Some(budget)) => budget.clone(),
         };
         let mut wanted = current.clone();
-        wanted.limit = self.settings.max_concurrent_snapshots;
+        wanted.limit = self.limit();
         wanted.grants.retain(|key, grant| !self.is_returned(key, grant));
-        let queue = self.queue(over);
+        let queue = self.queue(over, now);
+        let pending = self.pending_beside_grants(now);
         let left = GRANTS_MAX.saturating_sub(wanted.grants.len());
-        let count = grant_from_head(wanted.limit, wanted.granted(), left, &queue);
+        let count = grant_from_head(wanted.limit, wanted.granted(), pending, left, &queue);
         for request in &queue[..count] {
             wanted.last_epoch = Epoch(wanted.last_epoch.0.saturating_add(1));
             let grant = Grant { epoch: wanted.last_epoch, weight: request.weight, granted_at: now.wall };
@@ -122,14 +125,21 @@ impl State {
         round.epoch.is_some_and(|epoch| knows(epoch) && budget.grants.get(key).is_none_or(|grant| grant.epoch != epoch))
     }
 
+    /// Whether the head of the queue cannot have its share now.
+    pub(crate) fn budget_is_waited_for(&self, over: &BTreeSet<GroupKey>, now: Now) -> bool {
+        let queue = self.queue(over, now);
+        let granted = self.budget.content().map_or(0, BudgetLease::granted);
+        !queue.is_empty() && grant_from_head(self.limit(), granted, self.pending_beside_grants(now), 1, &queue) == 0
+    }
+
     /// Groups that ask for their share, first come first: by the opening that their Leases keep, so a restart changes no order.
-    pub(crate) fn queue(&self, over: &BTreeSet<GroupKey>) -> Vec<Request> {
+    pub(crate) fn queue(&self, over: &BTreeSet<GroupKey>, now: Now) -> Vec<Request> {
         let mut asking: Vec<(&GroupKey, &Round)> = self
             .groups
             .iter()
             .filter_map(|(key, record)| Some((key, record.round.as_ref()?)))
             .filter(|(key, round)| round.epoch.is_none() && !over.contains(*key) && round.waiting().next().is_some())
-            .filter(|(key, round)| self.gathers(key, round).is_none())
+            .filter(|(key, round)| self.gathers(key, round).is_none() && self.paced(key, round, now).is_none())
             // While a round's rest is being written it still has its share.
             .filter(|(key, _)| self.grant_of(key).is_none_or(|grant| self.is_returned(key, grant)))
             .collect();

@@ -3,15 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::admission::RoundPhase;
-use shared::group_lease::{GroupLease, WaitReason};
+use shared::group_lease::{Call, GroupLease, WaitReason};
 use shared::identity::GroupKey;
+use shared::receipt::Receipt;
 
 use crate::admission::Request;
 use crate::command::{Command, Target};
 use crate::receipt::ClaimsOf;
-use crate::round::{Round, RoundFacts};
+use crate::round::{Lead, Round, RoundFacts};
 use crate::state::{GroupRecord, State};
 use crate::stored::Stored;
+use crate::throttle::pace::{Hold, VolumeFacts, hold};
 use crate::time::Now;
 
 /// A wait reason that changed is written at most this often, ms: waiting hooks print it every 10 s, and a long queue moves often.
@@ -46,7 +48,7 @@ impl State {
 
     /// The writes that make the active groups' Leases what they should be.
     pub(crate) fn decide_groups(&mut self, over: &BTreeSet<GroupKey>, now: Now) -> Vec<Command> {
-        let queue = self.queue(over);
+        let queue = self.queue(over, now);
         let mut commands = Vec::new();
         for key in self.active.clone() {
             let Some(mut record) = self.groups.remove(&key) else { continue };
@@ -66,17 +68,19 @@ impl State {
         now: Now,
     ) -> Option<Command> {
         let target = Target::Group(key.clone());
+        let one_block = record.round.as_ref().is_some_and(|round| self.in_one_block(round));
         let rests = !ends && self.writes.may_start(&target, now.mono) && self.must_rest(key, record, queue, now);
         let round = record.round.as_mut()?;
         if rests {
             // Written below as waiting under the number that it had: that returns its share.
             round.epoch = None;
+            round.lead = Lead::Idle;
         }
         if record.stored == Stored::Foreign {
             return None;
         }
-        if round.epoch.is_some() && !ends {
-            round.admit();
+        if round.is_released() && !ends {
+            round.admit(one_block, now);
         }
         if !self.writes.may_start(&target, now.mono) {
             return None;
@@ -122,16 +126,26 @@ impl State {
         GroupLease {
             key: key.clone(),
             epoch: round.epoch.unwrap_or_else(|| known.map(|lease| lease.epoch).unwrap_or_default()),
-            phase: if round.epoch.is_some() { RoundPhase::Released } else { RoundPhase::Waiting },
+            phase: match (round.epoch, round.is_released()) {
+                (None, _) => RoundPhase::Waiting,
+                (Some(_), false) => RoundPhase::Calling,
+                (Some(_), true) => RoundPhase::Released,
+            },
             mode: round.mode,
             degraded: round.degraded,
+            call: match &round.lead {
+                Lead::Calling { pods, .. } if !round.is_released() && round.epoch.is_some() => {
+                    Some(Call { pods: pods.clone(), within_ms: self.settings.call_within_ms })
+                }
+                _ => None,
+            },
             attempts: round.entries.clone(),
             weight: granted
                 .or_else(|| known.filter(|_| round.epoch.is_some()).map(|l| l.weight))
                 .unwrap_or_else(|| self.world.weight(key)),
             // Nobody is told to wait where nobody waits: a round that rests, or whose members all went by themselves.
-            wait: (round.epoch.is_none() && round.waiting().next().is_some())
-                .then(|| self.wait_reason(key, round, queue)),
+            wait: ((round.epoch.is_none() && round.waiting().next().is_some()) || round.waits_for_others())
+                .then(|| self.wait_reason(key, round, queue, now)),
             backup: round.backup.as_ref().map(|backup| backup.name.clone()),
             writer: self.settings.identity.clone(),
             opened_at: round.opened_at,
@@ -141,16 +155,23 @@ impl State {
         }
     }
 
-    fn wait_reason(&self, key: &GroupKey, round: &Round, queue: &[Request]) -> WaitReason {
+    fn wait_reason(&self, key: &GroupKey, round: &Round, queue: &[Request], now: Now) -> WaitReason {
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        if round.is_released() {
+            let at_most = round.policy.frozen_max.unwrap_or(u32::MAX);
+            return WaitReason::FrozenMax { held: count(round.held_or_admitted()), at_most };
+        }
         if let Some((arrived, expected)) = self.gathers(key, round) {
             return WaitReason::Members { arrived: count(arrived), expected: count(expected) };
+        }
+        if let Some(Hold { claim, for_ms }) = self.paced(key, round, now) {
+            return WaitReason::Volume { claim: claim.name, for_s: for_ms.div_ceil(1_000) };
         }
         let Some(budget) = self.budget.content() else { return WaitReason::Grant };
         match queue.iter().position(|request| request.group == *key) {
             Some(ahead) => WaitReason::Budget {
                 weight: queue[ahead].weight,
-                in_use: budget.granted(),
+                in_use: budget.granted().saturating_add(self.pending_beside_grants(now)),
                 limit: budget.limit,
                 ahead: count(ahead),
             },
@@ -161,10 +182,29 @@ impl State {
     fn closed(&self, key: &GroupKey, round: &Round, known: Option<&GroupLease>, now: Now) -> GroupLease {
         let mut lease = self.running(key, round, known, &[], now);
         lease.phase = RoundPhase::Closed;
-        lease.wait = None;
+        (lease.wait, lease.call) = (None, None);
         lease.attempts = round.last_words();
-        lease.receipt = Some(self.receipt(key, round, lease.weight, now));
+        let earlier_rounds = self.earlier_rounds(known, round);
+        lease.receipt = Some(Receipt { earlier_rounds, ..self.receipt(key, round, lease.weight, now) });
         lease
+    }
+
+    /// Whether the group must wait for the sake of a volume that is about to be cut: of its pods that are not done in this round.
+    pub(crate) fn paced(&self, key: &GroupKey, round: &Round, now: Now) -> Option<Hold> {
+        let pods = self.world.pods_of(key).filter(|pod| !round.is_part_over(&pod.key.name));
+        let facts = pods.flat_map(|pod| self.world.ebs_claims(pod)).map(|claim| {
+            let contents = &self.limit.signals.contents;
+            let snapshots = self.snapshots_of(&claim);
+            let refusals = snapshots.iter().filter_map(|snapshot| contents.refused(snapshot));
+            let last_cut = self.world.cuts_of(&claim).max_by_key(|cut| cut.at);
+            VolumeFacts {
+                refused: refusals.max_by_key(|(_, at)| *at).map(|(error, at)| (error, now.mono.ms_since(at))),
+                pending: snapshots.iter().filter(|snapshot| contents.is_pending(snapshot)).count(),
+                last_cut: last_cut.map(|cut| (cut.at, cut.resolution_ms)),
+                claim,
+            }
+        });
+        hold(facts, now)
     }
 
     /// The claims of the pods that are in the group now.
@@ -184,6 +224,7 @@ fn same(a: &GroupLease, b: &GroupLease) -> bool {
         phase,
         mode,
         degraded,
+        call,
         attempts,
         weight: _,
         wait: _,
@@ -194,6 +235,6 @@ fn same(a: &GroupLease, b: &GroupLease) -> bool {
         round_duration_s: _,
         receipt: _,
     } = a;
-    (key, epoch, phase, mode, degraded, attempts, backup)
-        == (&b.key, &b.epoch, &b.phase, &b.mode, &b.degraded, &b.attempts, &b.backup)
+    (key, epoch, phase, mode, degraded, call, attempts, backup)
+        == (&b.key, &b.epoch, &b.phase, &b.mode, &b.degraded, &b.call, &b.attempts, &b.backup)
 }

@@ -12,13 +12,29 @@ pub fn group_of(pod: &Pod) -> Option<GroupKey> {
     Some(GroupKey { namespace: pod.key.namespace.clone(), group: GroupId::new(label.as_str()).ok()? })
 }
 
-/// The label to set on a pod, if any: none where a label stands already (a person's or the original system's is respected),
-/// the StatefulSet's group for its pods, the namespace's for other pods that use an EBS volume. Ended and going pods stay as they are.
-pub fn label_for(pod: &Pod, uses_ebs: bool) -> Option<GroupId> {
-    if pod.labels.contains_key(LABEL_SNAPSHOT_GROUP) || pod.deleting || pod.phase == PodPhase::Ended {
+/// A label to set on a pod.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Labelling {
+    /// What it is to say.
+    pub group: GroupId,
+    /// The coordinator's own label that it replaces.
+    pub instead_of: Option<GroupId>,
+}
+
+/// The label to set on a pod, if any: none where somebody else's stands already (a person's or the original system's is respected),
+/// the StatefulSet's group for its pods, the namespace's for other pods that use an EBS volume. A label of the coordinator's own that nobody has
+/// changed since follows the owner: a restore brings it into a namespace whose groups are called otherwise. Ended and going pods stay as they are.
+pub fn label_for(pod: &Pod, uses_ebs: bool) -> Option<Labelling> {
+    if pod.deleting || pod.phase == PodPhase::Ended {
         return None;
     }
-    group_by_owner(&pod.key.namespace, pod.owner.as_ref(), uses_ebs)
+    let stands = pod.labels.get(LABEL_SNAPSHOT_GROUP);
+    if stands.is_some() && stands != pod.labelled_as.as_ref() {
+        return None;
+    }
+    let group = group_by_owner(&pod.key.namespace, pod.owner.as_ref(), uses_ebs)?;
+    let instead_of = stands.map(|label| GroupId::new(label.as_str())).transpose().ok()?;
+    (instead_of.as_ref() != Some(&group)).then_some(Labelling { group, instead_of })
 }
 
 /// The group of a pod that nobody labelled: the StatefulSet's for its pods, the namespace's for others that use an EBS volume.
@@ -38,11 +54,32 @@ mod tests {
     fn stateful_sets_by_owner_others_by_their_volumes() {
         let mut db = pod("prod", "db-0");
         db.owner = Some(Owner::StatefulSet("db".into()));
-        assert_eq!(label_for(&db, false), Some(GroupId::for_stateful_set(&db.key.namespace, "db")));
+        assert_eq!(label_for(&db, false), Some(new(GroupId::for_stateful_set(&db.key.namespace, "db"))));
 
         let web = pod("prod", "db-lookalike-0");
         assert_eq!(label_for(&web, false), None);
-        assert_eq!(label_for(&web, true), Some(GroupId::for_namespace_volumes(&web.key.namespace)));
+        assert_eq!(label_for(&web, true), Some(new(GroupId::for_namespace_volumes(&web.key.namespace))));
+    }
+
+    fn new(group: GroupId) -> Labelling {
+        Labelling { group, instead_of: None }
+    }
+
+    #[test]
+    fn our_own_label_follows_the_owner_into_another_namespace() {
+        let mut db = pod("drill", "db-0");
+        db.owner = Some(Owner::StatefulSet("db".into()));
+        let old = GroupId::for_stateful_set(&"prod".parse().unwrap(), "db");
+        let here = GroupId::for_stateful_set(&db.key.namespace, "db");
+        db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), old.to_string());
+        assert_eq!(label_for(&db, true), None, "whoever put it there is not known");
+        db.labelled_as = Some(old.to_string());
+        assert_eq!(label_for(&db, true), Some(Labelling { group: here.clone(), instead_of: Some(old) }));
+        db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), "by-hand".into());
+        assert_eq!(label_for(&db, true), None, "somebody changed it since");
+        db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), here.to_string());
+        db.labelled_as = Some(here.to_string());
+        assert_eq!(label_for(&db, true), None);
     }
 
     #[test]

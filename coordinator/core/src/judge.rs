@@ -33,15 +33,15 @@ fn quiesce(member: &MemberReceipt) -> Option<Span> {
 }
 
 /// The strongest verdict that the evidence proves, and why it is no stronger. `clock_error_ms` widens every cut on both sides.
-pub fn judge(members: &[Evidence<'_>], clock_error_ms: u64) -> (Verdict, VerdictReason) {
+///
+/// `frozen_max` is the policy that left some members unheld, if one did.
+pub fn judge(members: &[Evidence<'_>], clock_error_ms: u64, frozen_max: Option<u32>) -> (Verdict, VerdictReason) {
     let error_us = i64::try_from(clock_error_ms).unwrap_or(i64::MAX / 4).saturating_mul(1_000);
     if members.iter().all(|e| e.member.quiesced_at.is_none() && e.member.cuts.is_empty()) {
         return (Verdict::Failed, VerdictReason::NothingHappened);
     }
-    for found in [surely_torn, unproven] {
-        if let Some(worst) = found(members, error_us) {
-            return worst;
-        }
+    if let Some(worst) = surely_torn(members, error_us, frozen_max).or_else(|| unproven(members, error_us)) {
+        return worst;
     }
     let cuts = || members.iter().flat_map(|e| &e.member.cuts).map(|cut| possible(cut, error_us));
     let (Some(first), Some(last)) = (cuts().map(|c| c.from).min(), cuts().map(|c| c.to).max()) else {
@@ -57,11 +57,15 @@ pub fn judge(members: &[Evidence<'_>], clock_error_ms: u64) -> (Verdict, Verdict
 }
 
 /// What no doubt can excuse: a member that never was quiesced, or a cut that lies outside its member's quiesce for certain.
-fn surely_torn(members: &[Evidence<'_>], error_us: i64) -> Option<(Verdict, VerdictReason)> {
+fn surely_torn(members: &[Evidence<'_>], error_us: i64, frozen_max: Option<u32>) -> Option<(Verdict, VerdictReason)> {
     for Evidence { member, .. } in members {
         let pod = member.pod.to_string();
         let Some(from) = member.quiesced_at else {
-            return Some((Verdict::CrashConsistent, VerdictReason::NeverQuiesced { pod }));
+            let why = match frozen_max.filter(|_| member.unheld) {
+                Some(at_most) => VerdictReason::LeftUnheld { pod, at_most },
+                None => VerdictReason::NeverQuiesced { pod },
+            };
+            return Some((Verdict::CrashConsistent, why));
         };
         let to = member.thawed_at.map_or(i64::MAX, shared::time::WallTime::as_micros);
         if member.cuts.iter().map(|cut| possible(cut, error_us)).any(|c| c.to < from.as_micros() || c.from > to) {
@@ -110,6 +114,17 @@ pub fn skew_ms(members: &[Evidence<'_>]) -> Option<u64> {
     u64::try_from((last_us - first.as_micros()).max(0)).ok().map(|us| us.div_ceil(1_000))
 }
 
+/// From the first to the last member's quiesce, ms, each as far off as the clocks allow; `None` unless every member was held still.
+pub fn quiesce_skew_ms(members: &[Evidence<'_>], clock_error_ms: u64) -> Option<u64> {
+    let still: Option<Vec<i64>> = members.iter().map(|e| Some(e.member.quiesced_at?.as_micros())).collect();
+    let still = still?;
+    let spread_us = u64::try_from(still.iter().max()? - still.iter().min()?).ok()?;
+    if still.len() == 1 {
+        return Some(0);
+    }
+    Some(spread_us.div_ceil(1_000).saturating_add(clock_error_ms.saturating_mul(2)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -131,13 +146,16 @@ mod tests {
             waited_ms: None,
             quiesced_at: held.0.map(at),
             thawed_at: held.1.map(at),
+            let_go: None,
+            unheld: false,
+            failure: None,
             cuts: cuts.iter().map(|ms| CutReceipt { claim: format!("data-{i}"), at: at(*ms), resolution_ms }).collect(),
         }
     }
 
     fn verdict(members: &[MemberReceipt]) -> (Verdict, VerdictReason) {
         let evidence: Vec<_> = members.iter().map(|member| Evidence { member, uncut: 0 }).collect();
-        judge(&evidence, 10)
+        judge(&evidence, 10, None)
     }
 
     #[test]
@@ -172,7 +190,10 @@ mod tests {
     fn an_unseen_cut_is_never_consistent() {
         let members = [member(0, (Some(0), Some(900)), &[300], 1)];
         let evidence = [Evidence { member: &members[0], uncut: 1 }];
-        assert_eq!(judge(&evidence, 10), (Verdict::Unknown, VerdictReason::CutNotObserved { pod: "db-0".into() }));
+        assert_eq!(
+            judge(&evidence, 10, None),
+            (Verdict::Unknown, VerdictReason::CutNotObserved { pod: "db-0".into() })
+        );
         assert_eq!(skew_ms(&evidence), None);
     }
 

@@ -1,7 +1,7 @@
 //! Which pods get their group's label now.
 
 use crate::command::{Command, Target};
-use crate::grouping::label_for;
+use crate::grouping::{Labelling, label_for};
 use crate::state::State;
 use crate::time::Now;
 
@@ -9,7 +9,7 @@ use crate::time::Now;
 const UNDER_WAY_MAX: usize = 20;
 
 impl State {
-    /// Label writes for pods that have none and should.
+    /// Label writes for pods that have none and should, or still have ours of elsewhere.
     pub(crate) fn decide_labels(&self, now: Now) -> Vec<Command> {
         if !self.settings.label_pods {
             return vec![];
@@ -20,8 +20,8 @@ impl State {
             .filter(|key| self.writes.may_start(&Target::Pod((*key).clone()), now.mono))
             .filter_map(|key| {
                 let pod = self.world.pod(key)?;
-                let group = label_for(pod, !self.world.ebs_claims(pod).is_empty())?;
-                Some(Command::LabelPod { pod: key.clone(), uid: pod.uid.to_string(), group })
+                let Labelling { group, instead_of } = label_for(pod, !self.world.ebs_claims(pod).is_empty())?;
+                Some(Command::LabelPod { pod: key.clone(), uid: pod.uid.to_string(), group, instead_of })
             })
             .take(room)
             .collect()

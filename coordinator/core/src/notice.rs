@@ -2,17 +2,35 @@
 
 use shared::admission::Mode;
 use shared::group_lease::{Epoch, WaitReason};
-use shared::identity::{GroupId, GroupKey};
+use shared::identity::{GroupId, GroupKey, PodName};
 use shared::receipt::Receipt;
 
 use shared::receipt::MemberEnd;
 
 use crate::command::Target;
 use crate::objects::{BackupFailure, ObjectKey, PodKey};
+use crate::throttle::evidence::{Evidence, Source};
+use crate::throttle::limiter::Change;
 
 /// Something worth telling people.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Notice {
+    /// The limit changed (`concurrency_adjusted`, the original's word).
+    ConcurrencyAdjusted {
+        /// From what to what, and why.
+        change: Change,
+        /// Volumes that were in use then.
+        usage: u32,
+    },
+    /// A source of throttle signals stopped working, or works again (`signal_health`).
+    SignalHealth {
+        /// Which.
+        source: Source,
+        /// Whether it works now.
+        works: bool,
+        /// What it has to say.
+        evidence: Evidence,
+    },
     /// A group's first member arrived (`group_created` in the original).
     RoundOpened {
         /// The group.
@@ -62,6 +80,24 @@ pub enum Notice {
         /// Why it counts as stalled.
         why: StallReason,
     },
+    /// Called residents did not hold still in time; the round goes on without them (`call_unanswered`).
+    CallUnanswered {
+        /// The group.
+        group: GroupKey,
+        /// How many were called; none where no member has a resident that can be.
+        called: usize,
+        /// Whose residents did not answer.
+        missing: Vec<PodName>,
+    },
+    /// A group was held still for as long as it may be, and lets go (`hold_ended`).
+    HoldEnded {
+        /// The group.
+        group: GroupKey,
+        /// Members that held.
+        members: usize,
+        /// How long it may be held, ms.
+        at_most_ms: u64,
+    },
     /// A round ended (`group_receipt`).
     RoundClosed(Box<Receipt>),
     /// A pod was put into a group (`pod_labelled`).
@@ -109,10 +145,14 @@ pub enum Notice {
     AnnotationInvalid {
         /// The group that it was meant for.
         group: GroupKey,
+        /// Its key, without the product's prefix.
+        annotation: &'static str,
         /// Kind, namespace and name.
         object: String,
         /// What stands there.
         value: String,
+        /// What it must be.
+        rule: &'static str,
     },
     /// A group has more members than a group Lease can list; the rest go unadmitted at their deadlines (`group_too_large`).
     GroupTooLarge {

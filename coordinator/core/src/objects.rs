@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use shared::identity::{Namespace, PodName, PodUid};
 use shared::time::WallTime;
 
+use crate::policy::PolicyTexts;
+
 /// Namespace and name of a namespaced object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ObjectKey {
@@ -89,6 +91,10 @@ pub struct Pod {
     pub pre_hook: PreHook,
     /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
     pub mode: Option<String>,
+    /// The annotation [`shared::names::ANNOTATION_LABELLED_AS`], as written.
+    pub labelled_as: Option<String>,
+    /// What it says about holding its group still.
+    pub policy: PolicyTexts,
 }
 
 /// A PersistentVolumeClaim.
@@ -118,6 +124,8 @@ pub struct StatefulSet {
     pub uid: String,
     /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
     pub mode: Option<String>,
+    /// What it says about holding its group still.
+    pub policy: PolicyTexts,
 }
 
 /// How far a Backup is, as far as rounds care.
@@ -192,6 +200,8 @@ pub struct Backup {
     pub any_of: Vec<Selector>,
     /// `spec.orderedResources.pods`, split at commas and not trimmed, as Velero reads it.
     pub ordered_pods: Vec<String>,
+    /// Its annotations that are receipts, by name ([`shared::names::receipt_annotation`]).
+    pub receipts: BTreeSet<String>,
 }
 
 /// A CSI snapshot of a claim that was asked for, cut or not.

@@ -70,17 +70,32 @@ reasons! {
     SnapshotGroupTooLarge, Warning, "Release", "workload", "The group has more members than its Lease can list.";
     SnapshotLeaseInvalid, Warning, "Release", "workload", "The group's Lease is somebody else's, or says something impossible: nobody is released.";
     SnapshotModeInvalid, Warning, "Release", "workload", "The mode annotation says something impossible and is ignored.";
+    SnapshotPolicyInvalid, Warning, "Release", "workload", "An annotation about holding the group still says something impossible and is ignored.";
+    SnapshotCallUnanswered, Warning, "Release", "workload", "Residents that were called did not hold their pods still in time; the round went on without them.";
+    SnapshotHoldEnded, Warning, "Release", "workload", "The group was held still for as long as it may be, and let go before all of it was cut.";
     SnapshotLabelRefused, Warning, "Label", "workload", "The API server refuses to label a pod: it is in no group.";
     SnapshotHooksMissed, Warning, "Watch", "Backup, workload", "The group was backed up without its hooks: they were announced and none came.";
     SnapshotBackupFailed, Warning, "Watch", "Backup, workload", "A Backup that was to cut the group was refused or failed: nothing can be restored from it.";
+    SnapshotConcurrencyLowered, Warning, "Adjust", "limiter Lease", "Fewer volumes are cut at once, because EC2 throttles or the setting was lowered; the note names the evidence.";
+    SnapshotConcurrencyRaised, Normal, "Adjust", "limiter Lease", "More volumes are cut at once: it has been calm while the limit was used up, or the setting was raised.";
+    SnapshotScheduleConflict, Warning, "Schedule", "Schedule", "Somebody else owns the Schedule, or fields of it, that the plan asks for: it is left as it is.";
+    SnapshotSchedulePaused, Warning, "Schedule", "Schedule", "It is held up, because its earlier Backup is not over and the next run is near.";
+    SnapshotScheduleResumed, Normal, "Schedule", "Schedule", "It runs again, from its next time on: its earlier Backup is over.";
+    SnapshotBackupMissed, Warning, "Schedule", "Schedule", "Its group has had no successful backup for longer than expected.";
+    SnapshotAnnotationIgnored, Warning, "Schedule", "StatefulSet, pod or claim", "One of its annotations cannot be read: it is backed up by the defaults; the note says what the annotation must be.";
     KindUnreadable, Warning, "Watch", "coordinator's pod", "An optional kind is not installed or may not be read; the note says what is missing without it.";
     KindReadable, Normal, "Watch", "coordinator's pod", "An optional kind that was unreadable can be read now.";
 }
 
 impl Reason {
+    /// Whether each is news of its own, whose note must not be folded into the one before.
+    pub const fn stands_alone(self) -> bool {
+        matches!(self, Self::SnapshotConcurrencyLowered | Self::SnapshotConcurrencyRaised)
+    }
+
     /// Whether it is met again and again as long as its cause lasts, and then told once in a while only.
     pub const fn lasts(self) -> bool {
-        matches!(self, Self::SnapshotLabelRefused | Self::SnapshotLeaseInvalid)
+        matches!(self, Self::SnapshotLabelRefused | Self::SnapshotLeaseInvalid | Self::SnapshotAnnotationIgnored)
     }
 }
 

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use shared::identity::{GroupKey, PodName};
-use shared::receipt::{CutReceipt, MemberEnd, MemberReceipt, Receipt};
+use shared::receipt::{CutReceipt, CutWay, FAILURE_CHARS_KEPT, MemberEnd, MemberReceipt, Receipt};
 
-use crate::judge::{Evidence, judge, skew_ms};
+use crate::judge::{Evidence, judge, quiesce_skew_ms, skew_ms};
 use crate::objects::{Cut, ObjectKey};
 use crate::round::{Part, Round};
 use crate::state::State;
@@ -50,9 +50,30 @@ impl State {
         self.world.cuts_of(claim).filter(of_round).min_by_key(|cut| cut.at)
     }
 
+    /// How the round's volumes were cut, as far as the snapshots that were asked for show it.
+    fn way_of(&self, round: &Round, claims: &ClaimsOf) -> Option<CutWay> {
+        let key = round.backup.as_ref().filter(|_| self.settings.cuts_visible)?;
+        let mut of_parts = round.parts.keys().filter_map(|pod| claims.get(pod)).flatten();
+        if !of_parts.any(|claim| self.world.is_cut_asked(claim, Some(&key.name))) {
+            return Some(CutWay::Unseen);
+        }
+        Some(if self.in_one_block(round) { CutWay::CsiOneBlock } else { CutWay::CsiOwnBlocks })
+    }
+
+    /// Whether the Backup lists all pods that took part in its `orderedResources`: Velero runs all their pre hooks before it cuts any of them.
+    pub(crate) fn in_one_block(&self, round: &Round) -> bool {
+        let Some(backup) = round.backup.as_ref().and_then(|key| self.world.backup(key)) else { return false };
+        let listed =
+            |part: &Part| backup.ordered_pods.contains(&format!("{}/{}", part.lease.namespace, part.lease.pod));
+        round.parts.len() > 1 && round.parts.values().all(listed)
+    }
+
     /// What the round can prove about itself now.
     pub(crate) fn receipt(&self, key: &GroupKey, round: &Round, weight: u32, now: Now) -> Receipt {
-        let claims = self.claims_of(key);
+        let mut claims = self.claims_of(key);
+        for (pod, known) in &round.claims {
+            claims.entry(pod.clone()).or_insert_with(|| known.clone());
+        }
         let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
         let expected = self.world.expected(key, backup).map(|pod| pod.key.name.clone());
         let pods: BTreeSet<PodName> = expected.chain(round.parts.keys().cloned()).collect();
@@ -63,24 +84,33 @@ impl State {
             let cuts: Vec<CutReceipt> =
                 of_pod.iter().filter_map(|claim| self.cut_of(round, claim)).map(cut_receipt).collect();
             uncut.push(of_pod.len() - cuts.len());
-            members.push(member_receipt(pod.clone(), round.parts.get(&pod), of_pod.len(), cuts));
+            let part = round.parts.get(&pod);
+            let unheld = part.is_some_and(|part| round.is_unheld(part));
+            members.push(MemberReceipt { unheld, ..member_receipt(pod.clone(), part, of_pod.len(), cuts) });
         }
         let evidence: Vec<Evidence<'_>> =
             members.iter().zip(uncut).map(|(member, uncut)| Evidence { member, uncut }).collect();
-        let (verdict, why) = judge(&evidence, self.settings.clock_error_ms);
+        let (verdict, why) = judge(&evidence, self.settings.clock_error_ms, round.policy.frozen_max);
         let skew_ms = skew_ms(&evidence);
+        let clock_error_ms = self.settings.clock_error_ms;
+        let quiesce_skew_ms = quiesce_skew_ms(&evidence, clock_error_ms);
         Receipt {
             namespace: key.namespace.clone(),
             group: key.group.clone(),
             epoch: round.epoch,
             backup: round.backup.as_ref().map(|backup| backup.name.clone()),
             mode: round.mode,
+            way: self.way_of(round, &claims),
             degraded: round.degraded,
             weight,
             opened_at: round.opened_at,
             closed_at: now.wall,
             members,
             members_omitted: 0,
+            earlier_rounds: None,
+            frozen_max: round.policy.frozen_max,
+            quiesce_skew_ms,
+            clock_error_ms: Some(clock_error_ms),
             skew_ms,
             verdict,
             why,
@@ -106,6 +136,9 @@ fn member_receipt(pod: PodName, part: Option<&Part>, volumes: usize, cuts: Vec<C
         quiesced_at,
         // A hook that never held still has nothing to let go, whatever its post hook wrote.
         thawed_at: quiesced_at.and(lease.and_then(|lease| lease.thawed_at)),
+        let_go: quiesced_at.and(lease.and_then(|lease| lease.let_go)),
+        unheld: false,
+        failure: lease.and_then(|lease| lease.failure.as_ref()).map(|f| f.chars().take(FAILURE_CHARS_KEPT).collect()),
         cuts,
     }
 }

@@ -1,10 +1,12 @@
 //! What users are told where they look: which notice becomes which Kubernetes Events, and about which objects.
 
 use std::collections::BTreeSet;
+use std::fmt;
 
 use shared::admission::Admission;
 use shared::duration::format_ms;
-use shared::identity::GroupKey;
+use shared::identity::{GroupKey, PodName};
+use shared::names::LIMITER_LEASE;
 use shared::receipt::{MemberEnd, MemberReceipt, Receipt};
 use shared::verdict::Verdict;
 
@@ -13,6 +15,8 @@ use crate::notice::{Notice, StallReason};
 use crate::objects::{Backup, BackupFailure, ObjectKey, Owner, Pod, PodKey};
 use crate::reason::Reason;
 use crate::state::State;
+use crate::stored::Stored;
+use crate::throttle::limiter::Change;
 
 /// A note has at most this many bytes (kubernetes `pkg/apis/core/validation/events.go`: `NoteLengthLimit`).
 pub const NOTE_BYTES_MAX: usize = 1024;
@@ -29,10 +33,30 @@ const GROUPS_TOLD_MAX: usize = 100;
 pub enum SubjectKind {
     /// `velero.io/v1`.
     Backup,
+    /// `coordination.k8s.io/v1`.
+    Lease,
+    /// `velero.io/v1`.
+    Schedule,
     /// `apps/v1`.
     StatefulSet,
     /// `v1`.
     Pod,
+    /// `v1`.
+    PersistentVolumeClaim,
+}
+
+impl SubjectKind {
+    /// The kind as its API names it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Backup => "Backup",
+            Self::Lease => "Lease",
+            Self::Schedule => "Schedule",
+            Self::StatefulSet => "StatefulSet",
+            Self::Pod => "Pod",
+            Self::PersistentVolumeClaim => "PersistentVolumeClaim",
+        }
+    }
 }
 
 /// An object that is told about.
@@ -44,6 +68,12 @@ pub struct Subject {
     pub key: ObjectKey,
     /// Its uid, where that is known; `kubectl describe` shows only Events that have it.
     pub uid: Option<String>,
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.kind.as_str(), self.key)
+    }
 }
 
 /// One thing to tell.
@@ -109,19 +139,34 @@ impl State {
                 let note = format!("snapshot group {group} cannot be released: {message}");
                 self.of_group(group, Reason::SnapshotLeaseInvalid, &note)
             }
-            Notice::AnnotationInvalid { group, object, value } => {
-                let note =
-                    format!("{object}: the mode `{value}` is ignored: it must be auto, arrive-and-go or barrier");
-                self.of_group(group, Reason::SnapshotModeInvalid, &note)
+            Notice::AnnotationInvalid { group, annotation, object, value, rule } => {
+                let note = format!("{object}: the {annotation} `{value}` is ignored: it must be {rule}");
+                let reason =
+                    if *annotation == "mode" { Reason::SnapshotModeInvalid } else { Reason::SnapshotPolicyInvalid };
+                self.of_group(group, reason, &note)
+            }
+            Notice::CallUnanswered { group, called, missing } => {
+                let note = format!("snapshot group {group}: {}", unanswered(*called, missing));
+                self.of_group(group, Reason::SnapshotCallUnanswered, &note)
+            }
+            Notice::HoldEnded { group, members, at_most_ms } => {
+                let at_most = format_ms(*at_most_ms);
+                let note = format!(
+                    "snapshot group {group} was held still for {at_most}, as long as it may be: {members} members let go before all \
+                     of it was cut"
+                );
+                self.of_group(group, Reason::SnapshotHoldEnded, &note)
             }
             Notice::WriteFailed { target: Target::Pod(pod), refused: true, message } => {
                 let note = format!("{pod} is in no snapshot group, because it may not be labelled: {message}");
                 let about = self.world.pod(pod).map(|pod| self.workload_of(pod));
                 about.map(|about| Report::new(about, None, Reason::SnapshotLabelRefused, &note)).into_iter().collect()
             }
+            Notice::ConcurrencyAdjusted { change, usage } => self.limit_reports(change, *usage),
             Notice::HooksMissed { group, backup, pods } => self.missed_reports(group, backup, *pods),
             Notice::BackupFailed { backup, failure, groups } => self.failed_reports(backup, *failure, groups),
-            Notice::RoundOpened { .. }
+            Notice::SignalHealth { .. }
+            | Notice::RoundOpened { .. }
             | Notice::RoundWaits { .. }
             | Notice::Granted { .. }
             | Notice::Released { .. }
@@ -152,6 +197,23 @@ impl State {
             }
         }
         reports
+    }
+
+    fn limit_reports(&self, change: &Change, usage: u32) -> Vec<Report> {
+        let Change { from, to, max, why } = change;
+        let reason = if to < from { Reason::SnapshotConcurrencyLowered } else { Reason::SnapshotConcurrencyRaised };
+        let note = format!("{from} to {to} of at most {max} volumes at once, {usage} in use: {why}");
+        vec![Report::new(self.limiter_subject(), None, reason, &note)]
+    }
+
+    /// The Lease that remembers the limit: it outlives every coordinator.
+    fn limiter_subject(&self) -> Subject {
+        let key = ObjectKey { namespace: self.settings.namespace.clone(), name: LIMITER_LEASE.to_owned() };
+        let uid = match &self.limit.stored {
+            Stored::Present(version, _) => Some(version.uid.clone()).filter(|uid| !uid.is_empty()),
+            Stored::Absent | Stored::Foreign => None,
+        };
+        Subject { kind: SubjectKind::Lease, key, uid }
     }
 
     fn missed_reports(&self, group: &GroupKey, backup: &ObjectKey, pods: usize) -> Vec<Report> {
@@ -242,6 +304,23 @@ impl State {
 fn backup_subject(backup: &Backup) -> Subject {
     let uid = Some(backup.uid.clone()).filter(|uid| !uid.is_empty());
     Subject { kind: SubjectKind::Backup, key: backup.key.clone(), uid }
+}
+
+/// So many pods are named.
+const PODS_NAMED_MAX: usize = 20;
+
+/// Who did not answer a call, in words for logs and Events.
+pub fn unanswered(called: usize, missing: &[PodName]) -> String {
+    if called == 0 {
+        return "no member has a resident (hook-agent sidecar) that could hold it still now: each goes on as it arrives".to_owned();
+    }
+    let named: Vec<&str> = missing.iter().take(PODS_NAMED_MAX).map(PodName::as_str).collect();
+    let more = if missing.len() > named.len() { ", …" } else { "" };
+    format!(
+        "{} of {called} called residents did not hold still in time, and the round goes on without them: {}{more}",
+        missing.len(),
+        named.join(", ")
+    )
 }
 
 const fn reason_of(verdict: Verdict) -> Reason {

@@ -1,7 +1,7 @@
 //! Which Events follow from which notice.
 
 use super::*;
-use crate::event::Event;
+use crate::event::{Event, Observed, Version};
 use crate::fixtures::{backup, group, grouped_pod, key, settings};
 use crate::objects::{BackupPhase, StatefulSet};
 use crate::step::step;
@@ -18,7 +18,12 @@ const NOW: Now = Now { mono: Mono(0), wall: WallTime::EPOCH };
 fn leader(bare: usize) -> State {
     let mut state = State::new(settings());
     let mut take = |event| drop(step(&mut state, event, NOW));
-    take(Event::StatefulSet(StatefulSet { key: key("prod", "db"), uid: "uid-db".into(), mode: None }));
+    take(Event::StatefulSet(StatefulSet {
+        key: key("prod", "db"),
+        uid: "uid-db".into(),
+        mode: None,
+        policy: crate::policy::PolicyTexts::default(),
+    }));
     for n in 0..2 {
         let mut pod = grouped_pod("prod", &format!("db-{n}"), "db", &[]);
         pod.owner = Some(Owner::StatefulSet("db".into()));
@@ -41,6 +46,9 @@ fn member(n: usize, admission: Option<Admission>) -> MemberReceipt {
         waited_ms: None,
         quiesced_at: Some(WallTime::EPOCH),
         thawed_at: Some(WallTime::EPOCH.plus_ms(1_500)),
+        let_go: None,
+        unheld: false,
+        failure: None,
         cuts: vec![],
     }
 }
@@ -58,6 +66,11 @@ fn receipt(verdict: Verdict, members: Vec<MemberReceipt>) -> Receipt {
         closed_at: WallTime::EPOCH,
         members,
         members_omitted: 0,
+        earlier_rounds: None,
+        way: None,
+        frozen_max: None,
+        quiesce_skew_ms: None,
+        clock_error_ms: Some(50),
         skew_ms: Some(120),
         verdict,
         why: VerdictReason::QuiescesCoverAllCuts,
@@ -134,6 +147,48 @@ fn only_refused_labels_are_told_not_those_that_will_be_tried_again() {
         [(SubjectKind::StatefulSet, "db".to_owned(), Reason::SnapshotLabelRefused)]
     );
     assert_eq!(state.reports(&failed(false)), []);
+}
+
+/// What steps with these events tell of a group Lease that is somebody else's.
+fn told_of_a_foreign_lease(state: &mut State, events: Vec<Event>) -> Vec<Vec<(SubjectKind, String, Reason)>> {
+    let told_by = |event| -> Vec<_> {
+        let notices = step(state, event, NOW).notices;
+        let invalid = notices.iter().filter(|notice| matches!(notice, Notice::LeaseInvalid { .. }));
+        invalid.flat_map(|notice| told(state, notice)).collect()
+    };
+    events.into_iter().map(told_by).collect()
+}
+
+fn foreign_lease(name: &str) -> Event {
+    let content = Err(shared::LeaseError::Foreign {
+        lease: format!("prod/snapshot-group-{name}"),
+        expected: "group",
+        found: "absent".into(),
+    });
+    Event::GroupLease(
+        group("prod", name),
+        Observed { version: Version { uid: "u".into(), resource: "1".into() }, content },
+    )
+}
+
+#[test]
+fn a_foreign_group_lease_is_told_once_whoever_comes_first_the_lease_its_pods_or_the_lead() {
+    let of_pod = vec![(SubjectKind::Pod, "late-0".to_owned(), Reason::SnapshotLeaseInvalid)];
+    let pod = || Event::Pod(grouped_pod("prod", "late-0", "late", &[]));
+    let orders = [
+        [foreign_lease("late"), pod(), Event::Leading(true), Event::Tick],
+        [foreign_lease("late"), Event::Leading(true), pod(), Event::Tick],
+        [pod(), foreign_lease("late"), Event::Leading(true), Event::Tick],
+        [Event::Leading(true), foreign_lease("late"), pod(), Event::Tick],
+        [Event::Leading(true), pod(), foreign_lease("late"), Event::Tick],
+    ];
+    for (order, events) in orders.into_iter().enumerate() {
+        let mut state = leader(0);
+        step(&mut state, Event::Synced, NOW);
+        step(&mut state, Event::Leading(false), NOW);
+        let told = told_of_a_foreign_lease(&mut state, events.into());
+        assert_eq!(told.concat(), of_pod, "order {order}: {told:?}");
+    }
 }
 
 #[test]

@@ -25,15 +25,16 @@ impl State {
             .is_some_and(|lease| lease.phase == RoundPhase::Released && Some(lease.epoch) == round.epoch);
         is_released
             && !round.is_active()
-            && self.blocks_the_head(queue)
+            && self.blocks_the_head(queue, now)
             && self.nobody_else_can_come(round, now)
             && self.cuts_settled(key, round, now)
     }
 
     /// Whether the head of the queue waits for shares that are held.
-    fn blocks_the_head(&self, queue: &[Request]) -> bool {
+    fn blocks_the_head(&self, queue: &[Request], now: Now) -> bool {
         let Some(budget) = self.budget.content() else { return false };
-        !queue.is_empty() && grant_from_head(self.settings.max_concurrent_snapshots, budget.granted(), 1, queue) == 0
+        !queue.is_empty()
+            && grant_from_head(self.limit(), budget.granted(), self.pending_beside_grants(now), 1, queue) == 0
     }
 
     /// All of Velero's workers wait or hold in other groups, or this round has seen nobody for the stall time.

@@ -10,6 +10,8 @@ use crate::time::Mono;
 const PAUSE_FIRST_MS: u64 = 250;
 /// The longest pause of a write that hooks wait for, ms: below the time after which a hook gives the coordinator up.
 const PAUSE_MAX_MS: u64 = 8_000;
+/// The longest pause of the write that remembers the limit, ms: it is in force without it, and a restart would forget it.
+const PAUSE_LIMIT_MAX_MS: u64 = 60_000;
 /// The longest pause of any other write, ms. Where the right to label pods is missing, thousands of pods fail for as long
 /// as it is missing; nobody waits for them.
 const PAUSE_UNHURRIED_MAX_MS: u64 = 600_000;
@@ -59,6 +61,7 @@ impl Writes {
                 let count = self.failed.get(target).map_or(0, |f| f.count).saturating_add(1);
                 let longest = match target {
                     Target::Budget | Target::Group(_) => PAUSE_MAX_MS,
+                    Target::Limiter => PAUSE_LIMIT_MAX_MS,
                     Target::Pod(_) | Target::StaleLease(_) | Target::Receipt(..) => PAUSE_UNHURRIED_MAX_MS,
                 };
                 let pause = PAUSE_FIRST_MS.saturating_mul(1 << (count - 1).min(16)).min(longest);

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::admission::{AttemptVerdict, Mode, RoundPhase};
+use shared::admission::{AttemptVerdict, MemberPhase, Mode, RoundPhase};
 use shared::deadline::GROUP_MEMBERS_MAX;
 use shared::group_lease::{AttemptEntry, Epoch, GroupLease};
 use shared::identity::{AttemptId, PodName};
@@ -11,6 +11,7 @@ use shared::receipt::MemberEnd;
 use shared::time::WallTime;
 
 use crate::objects::ObjectKey;
+use crate::policy::HoldPolicy;
 use crate::standing::Standing;
 use crate::time::{Mono, Now};
 
@@ -26,6 +27,34 @@ pub struct Part {
     pub end: Option<MemberEnd>,
 }
 
+/// How far lead mode is.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Lead {
+    /// Nobody was called under the round's number.
+    #[default]
+    Idle,
+    /// These pods' residents are called, and it is waited for them.
+    Calling {
+        /// The pods.
+        pods: BTreeSet<PodName>,
+        /// Since when the call stands in the group's Lease, as this process saw it.
+        since: Option<Mono>,
+    },
+    /// They have answered, or their time is over: hooks go on.
+    Over,
+}
+
+impl Lead {
+    /// It only goes on, and who was called stays called.
+    fn merge(&mut self, written: Self) {
+        match (&mut *self, written) {
+            (Self::Idle, written) | (_, written @ Self::Over) => *self = written,
+            (Self::Calling { pods, .. }, Self::Calling { pods: more, .. }) => pods.extend(more),
+            (Self::Over | Self::Calling { .. }, _) => {}
+        }
+    }
+}
+
 /// A round that is open.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Round {
@@ -35,6 +64,18 @@ pub struct Round {
     pub mode: Mode,
     /// Whether a barrier stalled.
     pub degraded: bool,
+    /// How its members may be held still.
+    pub policy: HoldPolicy,
+    /// How far lead mode is.
+    pub lead: Lead,
+    /// When each attempt was first seen.
+    pub arrivals: BTreeMap<AttemptId, Mono>,
+    /// When a cut of the round was first seen.
+    pub first_cut: Option<Mono>,
+    /// When all cuts of an attempt's pod were first seen.
+    pub cut_seen: BTreeMap<AttemptId, Mono>,
+    /// Since when a member has been held still, as this process saw it.
+    pub held_since: Option<Mono>,
     /// When the first member arrived; its place in the queue.
     pub opened_at: WallTime,
     /// The same by the monotonic clock of this process (its start, for a round that was open before).
@@ -51,6 +92,8 @@ pub struct Round {
     pub entries: BTreeMap<AttemptId, AttemptEntry>,
     /// The pods that took part.
     pub parts: BTreeMap<PodName, Part>,
+    /// The EBS claims of the pods that took part, for who is gone when the round ends.
+    pub claims: BTreeMap<PodName, BTreeSet<ObjectKey>>,
     /// Attempts that did not fit [`GROUP_MEMBERS_MAX`] and are told nothing; they go on by themselves at their deadlines.
     pub unlisted: BTreeSet<AttemptId>,
 }
@@ -62,6 +105,12 @@ impl Round {
             epoch: None,
             mode,
             degraded: false,
+            policy: HoldPolicy::default(),
+            lead: Lead::Idle,
+            arrivals: BTreeMap::new(),
+            first_cut: None,
+            cut_seen: BTreeMap::new(),
+            held_since: None,
             opened_at: now.wall,
             opened_mono: now.mono,
             backup,
@@ -70,14 +119,16 @@ impl Round {
             last_active: now.mono,
             entries: past,
             parts: BTreeMap::new(),
+            claims: BTreeMap::new(),
             unlisted: BTreeSet::new(),
         }
     }
 
     /// A round that another coordinator (or this one, before it started anew) left open.
-    pub fn continued(lease: &GroupLease, backup: Option<ObjectKey>, released: bool, now: Now) -> Self {
+    pub fn continued(lease: &GroupLease, backup: Option<ObjectKey>, now: Now) -> Self {
         Self {
-            epoch: released.then_some(lease.epoch),
+            epoch: has_share(lease.phase).then_some(lease.epoch),
+            lead: lead_of(lease),
             degraded: lease.degraded,
             opened_at: lease.opened_at,
             entries: lease.attempts.clone(),
@@ -91,9 +142,14 @@ impl Round {
         for (attempt, entry) in &lease.attempts {
             let ours = self.entries.entry(attempt.clone()).or_insert_with(|| entry.clone());
             ours.verdict = ours.verdict.max(entry.verdict);
+            ours.cut |= entry.cut;
+            ours.unheld |= entry.unheld;
         }
-        if lease.phase == RoundPhase::Released {
+        if has_share(lease.phase) {
             self.epoch = self.epoch.or(Some(lease.epoch));
+        }
+        if self.epoch == Some(lease.epoch) {
+            self.lead.merge(lead_of(lease));
         }
         if lease.degraded || !self.degraded {
             self.mode = lease.mode;
@@ -112,8 +168,12 @@ impl Round {
         if self.keeps_what_it_knows_of(lease, end) {
             return false;
         }
+        let called = self.epoch.is_some() && lease.epoch == self.epoch;
         if !listed {
-            if end.is_some() {
+            if lease.phase == MemberPhase::Quiesced && lease.epoch.is_some() && !called {
+                return false; // it obeyed the call of a round that is over, and lets go when it sees that
+            }
+            if end.is_some() && !called {
                 return false; // over before anybody said a word about it
             }
             for entry in self.entries.values_mut().filter(|entry| entry.pod == lease.pod) {
@@ -124,10 +184,11 @@ impl Round {
                 self.unlisted.insert(lease.attempt.clone());
                 return false;
             }
-            self.entries.insert(
-                lease.attempt.clone(),
-                AttemptEntry { pod: lease.pod.clone(), verdict: AttemptVerdict::Waiting },
-            );
+            self.arrivals.retain(|attempt, _| self.entries.contains_key(attempt));
+            self.arrivals.insert(lease.attempt.clone(), now.mono);
+            // Who was called and is still under the round's number needs no other word.
+            let verdict = if called && end.is_none() { AttemptVerdict::Admitted } else { AttemptVerdict::Waiting };
+            self.entries.insert(lease.attempt.clone(), AttemptEntry::new(lease.pod.clone(), verdict));
             self.last_arrival = now.mono;
         }
         if end.is_none() {
@@ -161,15 +222,16 @@ impl Round {
             && self.parts.get(&lease.pod).is_none_or(|part| part.lease.attempt != lease.attempt)
     }
 
-    /// What is said about each attempt once the round is over: who never held still must not begin to.
+    /// What is said about each attempt once the round is over: who never held still must not begin to, and who was called and never released
+    /// holds for nothing.
     pub fn last_words(&self) -> BTreeMap<AttemptId, AttemptEntry> {
         let mut words = self.entries.clone();
         for (attempt, entry) in &mut words {
-            let held = self
-                .parts
-                .get(&entry.pod)
-                .is_some_and(|p| p.lease.attempt == *attempt && p.lease.quiesced_at.is_some());
-            if !held && entry.verdict != AttemptVerdict::Superseded {
+            let part = self.parts.get(&entry.pod).filter(|part| part.lease.attempt == *attempt);
+            let held = part.is_some_and(|part| part.lease.quiesced_at.is_some());
+            let for_nothing = entry.verdict == AttemptVerdict::Waiting
+                && part.is_some_and(|part| part.lease.epoch.is_some() && part.lease.epoch == self.epoch);
+            if (!held || for_nothing) && entry.verdict != AttemptVerdict::Superseded {
                 entry.verdict = AttemptVerdict::Ended;
             }
         }
@@ -180,6 +242,18 @@ impl Round {
     fn make_room(&mut self) {
         if self.entries.len() >= GROUP_MEMBERS_MAX {
             self.entries.retain(|_, e| matches!(e.verdict, AttemptVerdict::Waiting | AttemptVerdict::Admitted));
+        }
+    }
+
+    /// Notes that a pod's resident ended and another one writes the Lease now: what the earlier one held nobody can vouch for.
+    pub fn lease_taken(&mut self, lease: &MemberLease) {
+        if let Some(part) = self.parts.get_mut(&lease.pod)
+            && part.end.is_none()
+            && part.lease.attempt != lease.attempt
+            && lease.resident.is_some()
+            && lease.phase.is_terminal()
+        {
+            part.end = Some(MemberEnd::Expired);
         }
     }
 
@@ -197,24 +271,72 @@ impl Round {
         }
     }
 
-    /// Admits every attempt that waits; gives how many.
-    pub fn admit(&mut self) -> usize {
-        let waits: Vec<AttemptId> = self.waiting().map(|part| part.lease.attempt.clone()).collect();
-        let mut admitted = 0;
-        for attempt in waits {
-            if let Some(entry) = self.entries.get_mut(&attempt)
-                && entry.verdict == AttemptVerdict::Waiting
-            {
+    /// Whether hooks may go on: the round has its share, and in lead mode the residents were called.
+    pub fn is_released(&self) -> bool {
+        self.epoch.is_some() && (self.mode != Mode::Lead || self.lead == Lead::Over)
+    }
+
+    /// Admits every attempt that waits and may be held still, and who is still already because it was called.
+    ///
+    /// Where the policy lets only so many be held at once, the rest waits until one lets go. In one block of Velero's nobody lets go before all have
+    /// gone on, so waiting could never be granted; there, and when a hook has waited for half of its time, it goes on without being held.
+    pub fn admit(&mut self, one_block: bool, now: Now) {
+        let mut held = self.held_or_admitted();
+        let alive = self.parts.values().filter(|part| part.end.is_none());
+        let alive: Vec<_> = alive
+            .map(|part| {
+                let allowed_ms = part.lease.deadline.ms_since(part.lease.registered_at).max(0).unsigned_abs();
+                (part.lease.attempt.clone(), part.lease.phase == MemberPhase::Waiting, allowed_ms)
+            })
+            .collect();
+        for (attempt, waits, allowed_ms) in alive {
+            let waited_ms = self.arrivals.get(&attempt).map_or(0, |at| now.mono.ms_since(*at));
+            let called = self.parts.values().any(|p| p.lease.attempt == attempt && p.lease.epoch == self.epoch);
+            let Some(entry) = self.entries.get_mut(&attempt).filter(|e| e.verdict == AttemptVerdict::Waiting) else {
+                continue;
+            };
+            let room = self.policy.frozen_max.is_none_or(|at_most| held < at_most as usize);
+            if !waits {
+                if called {
+                    entry.verdict = AttemptVerdict::Admitted;
+                }
+            } else if room {
                 entry.verdict = AttemptVerdict::Admitted;
-                admitted += 1;
+                held += 1;
+            } else if one_block || waited_ms >= allowed_ms / 2 {
+                entry.verdict = AttemptVerdict::Admitted;
+                entry.unheld = true;
             }
         }
-        admitted
+    }
+
+    /// Members that are held still, or were told that they may be.
+    pub fn held_or_admitted(&self) -> usize {
+        let will_hold = |part: &Part| {
+            let told = self.entries.get(&part.lease.attempt);
+            part.end.is_none()
+                && part.lease.phase == MemberPhase::Waiting
+                && told.is_some_and(|entry| entry.verdict == AttemptVerdict::Admitted && !entry.unheld)
+        };
+        self.parts.values().filter(|part| part.holds() || will_hold(part)).count()
+    }
+
+    /// Whether this pod was told to go on without being held still.
+    pub fn is_unheld(&self, part: &Part) -> bool {
+        self.entries.get(&part.lease.attempt).is_some_and(|entry| entry.unheld)
+    }
+
+    /// Whether somebody waits for the sake of [`HoldPolicy::frozen_max`].
+    pub fn waits_for_others(&self) -> bool {
+        let waits = |part: &Part| {
+            self.entries.get(&part.lease.attempt).is_some_and(|entry| entry.verdict == AttemptVerdict::Waiting)
+        };
+        self.is_released() && self.waiting().any(waits)
     }
 
     /// Parts whose hook waits.
     pub fn waiting(&self) -> impl Iterator<Item = &Part> {
-        self.parts.values().filter(|p| p.end.is_none() && p.lease.phase == shared::admission::MemberPhase::Waiting)
+        self.parts.values().filter(|p| p.end.is_none() && p.lease.phase == MemberPhase::Waiting)
     }
 
     /// Whether anybody waits or holds.
@@ -268,6 +390,20 @@ impl Round {
     }
 }
 
+/// Whether a round in this phase holds its share.
+pub(crate) const fn has_share(phase: RoundPhase) -> bool {
+    matches!(phase, RoundPhase::Calling | RoundPhase::Released)
+}
+
+/// How far lead mode is, as a Lease says.
+fn lead_of(lease: &GroupLease) -> Lead {
+    match (lease.phase, &lease.call) {
+        (RoundPhase::Calling, Some(call)) => Lead::Calling { pods: call.pods.clone(), since: None },
+        (RoundPhase::Released, _) => Lead::Over,
+        _ => Lead::Idle,
+    }
+}
+
 /// What a round is told to judge whether it is over.
 #[derive(Clone, Copy, Debug)]
 pub struct RoundFacts {
@@ -286,7 +422,6 @@ pub struct RoundFacts {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use shared::admission::MemberPhase;
     use shared::identity::{Nonce, PodUid};
 
     fn waiting(i: usize) -> MemberLease {
@@ -307,6 +442,7 @@ mod tests {
             thawed_at: None,
             quiesce: shared::quiesce::QuiesceKinds::default(),
             let_go: None,
+            resident: None,
             failure: None,
             agent_version: "test".into(),
         }

@@ -7,9 +7,10 @@ use shared::identity::{AttemptId, GroupKey, PodName};
 use shared::receipt::MemberEnd;
 
 use crate::coverage::running_for;
-use crate::mode::{Outlook, choose, parse};
+use crate::mode::{MODE_RULE, Outlook, choose, parse};
 use crate::notice::Notice;
 use crate::objects::{BackupPhase, ObjectKey, Pod, PodKey, PodPhase};
+use crate::policy::{Complaint, HoldPolicy};
 use crate::round::Round;
 use crate::settings::ModeSetting;
 use crate::stall::{Barrier, Decision, look_at};
@@ -32,6 +33,11 @@ impl State {
 
     fn refresh_round(&mut self, key: &GroupKey, now: Now, notices: &mut Vec<Notice>) {
         let mut record = self.groups.remove(key).unwrap_or_default();
+        if self.world.pods_of(key).next().is_some()
+            && let Some(message) = record.untold.take()
+        {
+            notices.push(Notice::LeaseInvalid { group: Some(key.clone()), message });
+        }
         let members: Vec<Seen<'_>> = self
             .members_of
             .get(key)
@@ -57,10 +63,14 @@ impl State {
                 let members = round.entries.len() + round.unlisted.len();
                 notices.push(Notice::GroupTooLarge { group: key.clone(), members });
             }
+            self.note_claims(key, round);
             let gone: Vec<_> =
                 round.parts.keys().filter(|pod| !members.iter().any(|(m, _)| m.lease.pod == **pod)).cloned().collect();
             for pod in gone {
                 round.lease_gone(&pod);
+            }
+            for (member, _) in &members {
+                round.lease_taken(&member.lease);
             }
             notices.extend(alive_before.into_iter().filter_map(|pod| lost(key, round, pod)));
         }
@@ -70,6 +80,16 @@ impl State {
         }
         if idle {
             self.active.remove(key);
+        }
+    }
+
+    /// What a pod that takes part has to be cut is known as long as the pod is there; its receipt is written later.
+    fn note_claims(&self, key: &GroupKey, round: &mut Round) {
+        for pod in self.world.pods_of(key).filter(|pod| round.parts.contains_key(&pod.key.name)) {
+            let claims = self.world.ebs_claims(pod);
+            if round.claims.get(&pod.key.name) != Some(&claims) {
+                round.claims.entry(pod.key.name.clone()).or_default().extend(claims);
+            }
         }
     }
 
@@ -84,11 +104,14 @@ impl State {
         let lease = record.stored.content();
         if let Some(lease) = lease.filter(|lease| lease.phase != RoundPhase::Closed) {
             let backup = lease.backup.as_deref().and_then(|name| self.backup_named(name));
-            return Some(Round::continued(lease, backup, lease.phase == RoundPhase::Released, now));
+            let policy = self.policy_of(key).0;
+            return Some(Round { policy, ..Round::continued(lease, backup, now) });
         }
         let told = |attempt: &AttemptId| lease.and_then(|lease| lease.attempts.get(attempt));
+        // Who holds under a number that is used up, and was never told anything, was called by a round that is over.
+        let late = |member: &Member| lease.is_some_and(|lease| member.lease.epoch.is_some_and(|e| e <= lease.epoch));
         let alive = |(member, standing): &&Seen<'_>| {
-            !matches!(standing, Standing::Over(_)) && told(&member.lease.attempt).is_none()
+            !matches!(standing, Standing::Over(_)) && told(&member.lease.attempt).is_none() && !late(member)
         };
         let first = members.iter().find(alive)?;
         let past: BTreeMap<_, _> = members
@@ -100,14 +123,18 @@ impl State {
             })
             .collect();
         let backup = self.backup_of(first.0).map(|backup| backup.key.clone());
-        let mode = self.mode_for(key, record, backup.as_ref(), notices);
+        let (policy, complaints) = self.policy_of(key);
+        for Complaint { annotation, object, value, rule } in complaints {
+            complain(key, record, (annotation, object, value, rule), notices);
+        }
+        let mode = self.mode_for(key, record, backup.as_ref(), policy, now, notices);
         notices.push(Notice::RoundOpened {
             group: key.clone(),
             mode,
             weight: self.world.weight(key),
             backup: backup.as_ref().map(|b| b.name.clone()),
         });
-        Some(Round::open(mode, backup, past, now))
+        Some(Round { policy, ..Round::open(mode, backup, past, now) })
     }
 
     fn mode_for(
@@ -115,6 +142,8 @@ impl State {
         key: &GroupKey,
         record: &mut GroupRecord,
         backup: Option<&ObjectKey>,
+        policy: HoldPolicy,
+        now: Now,
         notices: &mut Vec<Notice>,
     ) -> Mode {
         let mut setting = self.settings.mode;
@@ -122,18 +151,18 @@ impl State {
             match parse(&value) {
                 Some(fixed @ ModeSetting::Fixed(_)) => setting = fixed,
                 Some(ModeSetting::Auto) => setting = ModeSetting::Auto,
-                None if record.mode_complaint.as_ref() == Some(&value) => {}
-                None => {
-                    record.mode_complaint = Some(value.clone());
-                    notices.push(Notice::AnnotationInvalid { group: key.clone(), object, value });
-                }
+                None => complain(key, record, ("mode", object, value, MODE_RULE), notices),
             }
         }
         let backup = backup.and_then(|key| self.world.backup(key));
         let expected: Vec<_> = self.world.expected(key, backup).filter(|pod| pod.phase == PodPhase::Running).collect();
         let ordered =
             backup.is_some_and(|backup| expected.iter().any(|pod| backup.ordered_pods.contains(&pod.key.to_string())));
-        choose(setting, Outlook { expected: expected.len(), workers: self.settings.item_block_workers, ordered })
+        let residents = self.all_have_residents(expected.iter().copied(), now);
+        let expected = expected.len();
+        let all_may_hold = policy.frozen_max.is_none_or(|at_most| at_most as usize >= expected);
+        let workers = self.settings.item_block_workers;
+        choose(setting, Outlook { expected, workers, ordered, residents: residents && all_may_hold })
     }
 
     /// Finds the round's Backup once it is seen, and notes when its cuts are over.
@@ -204,6 +233,18 @@ impl State {
             .flatten()
             .filter_map(|lease| self.members.get(lease))
             .any(|member| round.is_closed_to(&member.lease) && standing(member, &self.world, now) == Standing::Waiting)
+    }
+}
+
+/// Says once that an annotation is ignored, until it says something else.
+fn complain(
+    group: &GroupKey,
+    record: &mut GroupRecord,
+    (annotation, object, value, rule): (&'static str, String, String, &'static str),
+    notices: &mut Vec<Notice>,
+) {
+    if record.complaints.insert(annotation, value.clone()).as_ref() != Some(&value) {
+        notices.push(Notice::AnnotationInvalid { group: group.clone(), annotation, object, value, rule });
     }
 }
 

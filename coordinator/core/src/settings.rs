@@ -3,6 +3,9 @@
 use shared::admission::Mode;
 use shared::identity::Namespace;
 
+use crate::policy::HoldPolicy;
+use crate::throttle::settings::{LimiterSettings, ThrottleSettings};
+
 /// The smallest and largest budget that is accepted, volumes. EBS allows 100,000 snapshots a Region; 1,000 cuts at once are past every use.
 pub const MAX_CONCURRENT_SNAPSHOTS_RANGE: std::ops::RangeInclusive<u32> = 1..=1_000;
 
@@ -46,6 +49,10 @@ pub struct Settings {
     pub mode: ModeSetting,
     /// Velero's `--item-block-worker-count`, where it is known: the most pre hooks that can run at once.
     pub item_block_workers: Option<u32>,
+    /// How long called residents may take to hold still, ms: [`shared::deadline::CALL_WITHIN_DEFAULT_MS`].
+    pub call_within_ms: u64,
+    /// How groups may be held still, where their workloads do not say otherwise.
+    pub policy: HoldPolicy,
     /// See [`BARRIER_STALL_DEFAULT_MS`].
     pub barrier_stall_ms: u64,
     /// See [`ROUND_DURATION_DEFAULT_S`].
@@ -54,10 +61,20 @@ pub struct Settings {
     pub round_idle_ms: u64,
     /// See [`CLOCK_ERROR_DEFAULT_MS`].
     pub clock_error_ms: u64,
+    /// How the budget follows what EC2 allows.
+    pub throttle: ThrottleSettings,
     /// Whether pods are put into groups by labelling them (the original's `ENSURE_BACKUP_CONSISTENCY`).
     pub label_pods: bool,
     /// Whether VolumeSnapshots can be watched: without them no cut is observed, and none is waited for.
     pub cuts_visible: bool,
     /// Whether Backups can be watched: where they cannot, one that is not seen is not one that is gone.
     pub backups_visible: bool,
+}
+
+impl Settings {
+    /// What the limiter is set to.
+    pub const fn limiter(&self) -> LimiterSettings {
+        let ThrottleSettings { cool_down_ms, calm_period_ms, .. } = self.throttle;
+        LimiterSettings { max: self.max_concurrent_snapshots, cool_down_ms, calm_period_ms }
+    }
 }

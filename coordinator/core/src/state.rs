@@ -9,13 +9,15 @@ use shared::identity::GroupKey;
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use crate::command::{Command, Target};
+use crate::earlier::annotation;
 use crate::event::{Event, Observed, Outcome, Version};
 use crate::grouping::{group_of, label_for};
+use crate::limit::Limit;
 use crate::notice::Notice;
 use crate::objects::{ObjectKey, PodKey};
 use crate::passed_by::FollowedBackups;
 use crate::retry::Writes;
-use crate::round::Round;
+use crate::round::{Lead, Round, has_share};
 use crate::settings::Settings;
 use crate::standing::Member;
 use crate::stored::{Stored, is_older, stored};
@@ -31,8 +33,10 @@ pub(crate) struct GroupRecord {
     pub(crate) wait_written: Mono,
     /// Since when no pod is in it.
     pub(crate) empty_since: Option<Mono>,
-    /// The mode annotation that was complained about.
-    pub(crate) mode_complaint: Option<String>,
+    /// The annotations that were complained about, and what stood there.
+    pub(crate) complaints: BTreeMap<&'static str, String>,
+    /// What is wrong with its Lease, as long as no workload was told: nobody led, or its pods are not known yet.
+    pub(crate) untold: Option<String>,
 }
 
 /// All that the coordinator knows.
@@ -48,18 +52,22 @@ pub struct State {
     /// Groups that may need a decision: a round is open, or something about them changed.
     pub(crate) active: BTreeSet<GroupKey>,
     pub(crate) budget: Stored<BudgetLease>,
+    pub(crate) limit: Limit,
     pub(crate) to_label: BTreeSet<PodKey>,
     pub(crate) receipts: BTreeMap<Target, Command>,
     /// Backups that were seen before their end.
     pub(crate) followed: FollowedBackups,
     pub(crate) writes: Writes,
     pub(crate) collected_at: Mono,
+    /// Grows whenever what there is to back up may have changed.
+    pub(crate) inventory_changes: u64,
 }
 
 impl State {
     /// Nothing is known yet.
     pub fn new(settings: Settings) -> Self {
         Self {
+            limit: Limit::new(&settings),
             settings,
             synced_at: None,
             leading: false,
@@ -74,6 +82,7 @@ impl State {
             followed: FollowedBackups::new(),
             writes: Writes::default(),
             collected_at: Mono::default(),
+            inventory_changes: 0,
         }
     }
 
@@ -87,13 +96,46 @@ impl State {
         self.settings.item_block_workers = item_block_workers;
         self.settings.cuts_visible = cuts_visible;
         self.settings.backups_visible = backups_visible;
+        self.limit.signals.contents.set_visible(cuts_visible);
+    }
+
+    /// A number that grows whenever what there is to back up may have changed: pods with their claims, claims, volumes, StatefulSets.
+    pub const fn inventory_changes(&self) -> u64 {
+        self.inventory_changes
+    }
+
+    fn changes_inventory(&self, event: &Event) -> bool {
+        match event {
+            // Most of a pod's changes are of its status.
+            Event::Pod(pod) => self.world.pod(&pod.key).is_none_or(|known| {
+                known.claims != pod.claims || known.owner != pod.owner || known.labels != pod.labels
+            }),
+            Event::PodGone(_)
+            | Event::Claim(_)
+            | Event::ClaimGone(_)
+            | Event::Volume(_)
+            | Event::VolumeGone(_)
+            | Event::StatefulSet(_)
+            | Event::StatefulSetGone(_) => true,
+            _ => false,
+        }
     }
 
     /// Takes one event in.
     pub(crate) fn apply(&mut self, event: Event, now: Now, notices: &mut Vec<Notice>) {
+        self.inventory_changes += u64::from(self.changes_inventory(&event));
         match event {
-            Event::Synced => self.synced_at = Some(self.synced_at.unwrap_or(now.mono)),
-            Event::Leading(leading) => self.leading = leading,
+            Event::Synced => {
+                self.synced_at = Some(self.synced_at.unwrap_or(now.mono));
+                self.find_left_receipts();
+            }
+            Event::Leading(leading) => {
+                let begins = leading && !self.leading;
+                self.leading = leading;
+                if begins {
+                    self.find_left_receipts();
+                }
+            }
             Event::Pod(pod) => {
                 let key = pod.key.clone();
                 let joined = group_of(&pod);
@@ -139,6 +181,7 @@ impl State {
             Event::GroupLeaseGone(key) => {
                 if let Some(record) = self.groups.get_mut(&key) {
                     record.stored = Stored::Absent;
+                    record.untold = None;
                 }
                 self.active.insert(key);
             }
@@ -157,6 +200,9 @@ impl State {
                 }
             }
             Event::BudgetGone => self.budget = Stored::Absent,
+            Event::Limiter(observed) => self.put_limiter(observed, now, notices),
+            Event::LimiterGone => self.limit.stored = Stored::Absent,
+            Event::Signal(signal) => self.limit.signals.hear(signal, now.mono),
             Event::Outcome(target, outcome) => self.end_write(&target, &outcome, now, notices),
             Event::Tick => {}
         }
@@ -231,6 +277,10 @@ impl State {
         {
             notices.extend(release_told_by(record.stored.content(), lease));
         }
+        record.untold = observed.content.as_ref().err().map(ToString::to_string);
+        if self.leading && self.world.pods_of(&key).next().is_some() {
+            record.untold = None; // the notice that follows is heard
+        }
         record.stored = stored(observed, Some(&key), notices);
         // What stands there counts, whoever wrote it: another coordinator, or this one by a call whose answer was lost. A round
         // that asks and has no grant yet is simply opened again by whoever still waits and was not meant.
@@ -242,7 +292,7 @@ impl State {
                 if lease.writer == self.settings.identity {
                     self.tell_end(&lease, round, notices);
                 }
-            } else if lease.phase != RoundPhase::Closed && !(rests && lease.phase == RoundPhase::Released) {
+            } else if lease.phase != RoundPhase::Closed && !(rests && has_share(lease.phase)) {
                 let named = |name: &String| self.world.backups().find(|b| b.key.name == *name).map(|b| b.key.clone());
                 round.merge(lease, lease.backup.as_ref().and_then(named));
             }
@@ -278,6 +328,9 @@ impl State {
                     self.budget = Stored::Present(version.clone(), Some(budget));
                 }
             }
+            Command::CreateLimiter(lease) | Command::UpdateLimiter(lease, _) => {
+                self.limiter_written(version.clone(), lease);
+            }
             Command::CreateGroup(lease) | Command::UpdateGroup(lease, _) => {
                 self.group_written(lease, version.clone(), notices);
             }
@@ -285,7 +338,9 @@ impl State {
                 // The watch will say so too; until then the pod must not be labelled again.
                 if let Some(mut known) = self.world.pod(&pod).cloned() {
                     known.labels.insert(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_string());
-                    self.world.put_pod(known);
+                    known.labelled_as = Some(group.to_string());
+                    let left = self.world.put_pod(known);
+                    self.active.extend(left);
                 }
                 self.to_label.remove(&pod);
                 notices.push(Notice::PodLabelled { pod, group });
@@ -315,9 +370,11 @@ impl State {
             RoundPhase::Waiting => {
                 if let Some(round) = record.round.as_mut().filter(|round| round.epoch == Some(lease.epoch)) {
                     round.epoch = None; // it rests; its number is used up
+                    round.lead = Lead::Idle;
                 }
                 notices.extend(lease.wait.clone().map(|wait| Notice::RoundWaits { group: lease.key.clone(), wait }));
             }
+            RoundPhase::Calling => {}
             RoundPhase::Released => {
                 notices.extend(release_told_by(record.stored.content(), &lease));
             }
@@ -343,7 +400,7 @@ impl State {
         let Some(receipt) = lease.receipt.as_ref().filter(|_| lease.phase == RoundPhase::Closed) else { return };
         notices.push(Notice::RoundClosed(Box::new(receipt.clone())));
         if let Some(backup) = round.and_then(|round| round.backup) {
-            let command = Command::AnnotateBackup { backup, group: lease.key.clone(), json: receipt.to_bounded_json() };
+            let command = annotation(backup, &lease.key, receipt);
             self.receipts.insert(command.target(), command);
         }
     }
@@ -381,7 +438,7 @@ fn release_told_by(before: Option<&GroupLease>, lease: &GroupLease) -> Option<No
     (members > 0).then(|| Notice::Released { group: lease.key.clone(), epoch: lease.epoch, members })
 }
 
-/// Whether a round of this number may still run, as the group's Lease stands: it was not reached yet, or is released under it.
+/// Whether a round of this number may still run, as the group's Lease stands: it was not reached yet, or is called or released under it.
 pub(crate) fn may_run(lease: &GroupLease, epoch: Epoch) -> bool {
-    epoch > lease.epoch || (epoch == lease.epoch && lease.phase == RoundPhase::Released)
+    epoch > lease.epoch || (epoch == lease.epoch && has_share(lease.phase))
 }

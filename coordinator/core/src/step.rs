@@ -2,8 +2,10 @@
 
 use crate::command::Command;
 use crate::event::Event;
+use crate::limit::LOOK_WAKE_MS;
 use crate::notice::Notice;
 pub use crate::state::State;
+use crate::throttle::evidence::Level;
 use crate::time::Now;
 
 /// With a round open, or a Backup's end to be judged, time itself is looked at this often, ms: stalls and ends are seen within a quarter of a second.
@@ -33,7 +35,13 @@ pub fn step(state: &mut State, event: Event, now: Now) -> Step {
     if state.synced_at.is_some() && state.leading {
         state.refresh_rounds(now, &mut notices);
         state.adopt_grants(now);
+        state.conduct(now, &mut notices);
         let over = state.rounds_over(now);
+        let waited_for = state.budget_is_waited_for(&over, now);
+        if let Some(command) = state.decide_limit(waited_for, now, &mut notices) {
+            state.writes.start(&command);
+            commands.push(command);
+        }
         if let Some(command) = state.decide_budget(&over, now) {
             state.writes.start(&command);
             commands.push(command);
@@ -63,13 +71,17 @@ impl State {
 
     fn wake_ms(&self, now: Now) -> u64 {
         let active = self.awaits_judgement() || self.groups.values().any(|record| record.round.is_some());
-        let idle = if active { WAKE_ACTIVE_MS } else { WAKE_IDLE_MS };
+        let idle = match (active, self.limit.signals.contents.awaits_time()) {
+            (true, _) => WAKE_ACTIVE_MS,
+            (false, true) => LOOK_WAKE_MS,
+            (false, false) => WAKE_IDLE_MS,
+        };
         let retry = self.writes.next_retry(now.mono).map_or(u64::MAX, |at| at.ms_since(now.mono).max(1));
         idle.min(retry)
     }
 
     /// Numbers for metrics.
-    pub fn gauges(&self) -> Gauges {
+    pub fn gauges(&self, now: Now) -> Gauges {
         let rounds = || self.groups.values().filter_map(|record| record.round.as_ref());
         let budget = self.budget.content();
         Gauges {
@@ -78,7 +90,10 @@ impl State {
             rounds_queued: rounds().filter(|round| round.epoch.is_none()).count(),
             members_waiting: rounds().map(|round| round.waiting().count()).sum(),
             volumes_granted: budget.map_or(0, shared::budget_lease::BudgetLease::granted),
-            volumes_limit: self.settings.max_concurrent_snapshots,
+            volumes_limit: self.limit(),
+            volumes_max: self.settings.max_concurrent_snapshots,
+            snapshots_pending: self.limit.signals.contents.pending(now.mono).count(),
+            level: self.signals().0.level,
         }
     }
 }
@@ -98,4 +113,10 @@ pub struct Gauges {
     pub volumes_granted: u32,
     /// The budget, volumes.
     pub volumes_limit: u32,
+    /// The most that it may be, volumes.
+    pub volumes_max: u32,
+    /// Snapshots that are seen not to be ready.
+    pub snapshots_pending: usize,
+    /// What all signals say together.
+    pub level: Level,
 }

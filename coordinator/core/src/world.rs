@@ -188,6 +188,11 @@ impl World {
         self.cuts.get(claim).into_iter().flat_map(BTreeMap::values)
     }
 
+    /// The cuts of a claim that were asked for lately, the newest last.
+    pub fn asked_cuts_of<'a>(&'a self, claim: &ObjectKey) -> impl Iterator<Item = &'a AskedCut> + use<'a> {
+        self.asked_cuts.get(claim).into_iter().flatten()
+    }
+
     /// Whether a cut of a claim was asked for in a Backup, as far as it is remembered; without a Backup's name, in any.
     pub fn is_cut_asked(&self, claim: &ObjectKey, backup: Option<&str>) -> bool {
         let asked = self.asked_cuts.get(claim).into_iter().flatten();
@@ -236,14 +241,24 @@ impl World {
 
     /// The mode that a person wrote onto the group's pods or the StatefulSet that owns them: object and text.
     pub fn mode_annotation(&self, group: &GroupKey) -> Option<(String, String)> {
+        self.annotation(group, |pod| pod.mode.clone(), |set| set.mode.clone())
+    }
+
+    /// What a person wrote onto the group's pods or the StatefulSet that owns them: object and text.
+    pub fn annotation(
+        &self,
+        group: &GroupKey,
+        of_pod: impl Fn(&Pod) -> Option<String>,
+        of_set: impl Fn(&StatefulSet) -> Option<String>,
+    ) -> Option<(String, String)> {
         self.pods_of(group).find_map(|pod| {
-            if let Some(text) = &pod.mode {
-                return Some((format!("pod {}", pod.key), text.clone()));
+            if let Some(text) = of_pod(pod) {
+                return Some((format!("pod {}", pod.key), text));
             }
             let Some(Owner::StatefulSet(name)) = &pod.owner else { return None };
             let set =
                 self.stateful_sets.get(&ObjectKey { namespace: pod.key.namespace.clone(), name: name.clone() })?;
-            set.mode.as_ref().map(|text| (format!("statefulset {}", set.key), text.clone()))
+            of_set(set).map(|text| (format!("statefulset {}", set.key), text))
         })
     }
 }

@@ -4,17 +4,43 @@ mod model;
 
 use coordinator_core::notice::Notice;
 use coordinator_core::objects::{Backup, BackupPhase, ObjectKey};
+use coordinator_core::policy::ThawOnCut;
 use coordinator_core::settings::{ModeSetting, Settings};
+use coordinator_core::verify::{Outcome, verify};
 use model::world::Model;
 use proptest::prelude::*;
 use shared::admission::{Admission, Mode, RoundPhase};
-use shared::receipt::{MemberEnd, Receipt};
-use shared::verdict::Verdict;
+use shared::quiesce::LetGo;
+use shared::receipt::{CutWay, EarlierRounds, MemberEnd, Receipt};
+use shared::verdict::{Verdict, VerdictReason};
 
 fn plain(_: &mut Settings) {}
 
 fn barrier(set: &mut Settings) {
     set.mode = ModeSetting::Fixed(Mode::Barrier);
+}
+
+/// Cuts are seen, as with CSI.
+fn seeing(set: &mut Settings) {
+    set.cuts_visible = true;
+}
+
+/// … and one member at most is held still at once.
+fn quorum(set: &mut Settings) {
+    seeing(set);
+    set.policy.frozen_max = Some(1);
+}
+
+/// … and each lets go at its own cut.
+fn each(set: &mut Settings) {
+    seeing(set);
+    set.policy.thaw = ThawOnCut::Member;
+}
+
+/// … and residents are called, whoever has one.
+fn lead(set: &mut Settings) {
+    seeing(set);
+    set.mode = ModeSetting::Fixed(Mode::Lead);
 }
 
 fn backup(name: &str, phase: BackupPhase) -> Backup {
@@ -30,6 +56,7 @@ fn backup(name: &str, phase: BackupPhase) -> Backup {
         hooks: vec![],
         any_of: vec![],
         ordered_pods: vec![],
+        receipts: [].into(),
     }
 }
 
@@ -266,6 +293,286 @@ fn a_restart_at_every_message_loses_nothing() {
     }
 }
 
+/// Three pods that Velero cuts in one block.
+fn one_block() -> Backup {
+    Backup { ordered_pods: (0..3).map(|i| format!("prod/g0-{i}")).collect(), ..backup("b1", BackupPhase::InProgress) }
+}
+
+fn verdict_of(model: &mut Model) -> Receipt {
+    let wall = model.wall();
+    for hook in &mut model.hooks {
+        hook.post(&mut model.api, wall);
+    }
+    model.settle();
+    run_out(model);
+    receipts(model)[0].clone()
+}
+
+#[test]
+fn all_residents_are_still_before_the_first_hook_goes_and_let_go_at_the_last_cut() {
+    let mut model = Model::new(&[3], 5, 1, seeing).with_residents();
+    model.api.put_backup(one_block());
+    model.settle();
+    model.arrive(0);
+    model.settle();
+    assert_eq!(model.admissions(), [Some(Admission::Released), None, None]);
+    assert!(model.hooks.iter().all(|hook| hook.holds.len() == 1), "one hook came, and all are still");
+    model.arrive(1);
+    model.arrive(2);
+    model.settle();
+    assert_eq!(model.admissions(), [Some(Admission::Released); 3]);
+    model.tick(20);
+    for i in 0..3 {
+        assert!(model.hooks.iter().all(|hook| hook.holds[0].1.is_none()), "nobody lets go before the last cut");
+        model.cut(i, "b1");
+        model.settle();
+        model.tick(5_000);
+        model.settle();
+    }
+    let ends: Vec<_> = model.hooks.iter().map(|hook| hook.holds[0].1.map(|to| model.wall().ms_since(to))).collect();
+    assert_eq!(ends, [Some(5_000); 3], "all let go at the last cut, and no post hook has run");
+    let receipt = verdict_of(&mut model);
+    assert_eq!((receipt.verdict, receipt.mode, receipt.degraded), (Verdict::GroupConsistent, Mode::Lead, false));
+    assert_eq!(receipt.way, Some(CutWay::CsiOneBlock));
+    assert!(receipt.members.iter().all(|m| m.let_go == Some(LetGo::Cut)), "{receipt:?}");
+}
+
+#[test]
+fn a_resident_that_does_not_answer_holds_the_others_up_for_seconds_and_is_named() {
+    let mut model = Model::new(&[3], 5, 1, seeing).with_residents();
+    model.api.put_backup(one_block());
+    model.hooks[2].deaf = true;
+    model.settle();
+    model.arrive(0);
+    model.settle();
+    assert_eq!(model.admissions(), [None; 3], "g0-2 may still answer");
+    for _ in 0..44 {
+        model.tick(250);
+        model.settle();
+    }
+    assert_eq!(model.hooks[0].went, Some(Admission::Released), "10 s for the call, and one more");
+    let named = |n: &Notice| matches!(n, Notice::CallUnanswered { called: 3, missing, .. } if missing.len() == 1);
+    assert_eq!(model.coordinators[0].notices.iter().filter(|n| named(n)).count(), 1);
+    let receipt = verdict_of(&mut model);
+    assert!(receipt.degraded && receipt.verdict == Verdict::CrashConsistent, "{receipt:?}");
+}
+
+#[test]
+fn a_resident_that_dies_frozen_or_in_a_new_pod_is_not_vouched_for() {
+    for gone in [false, true] {
+        let mut model = Model::new(&[2], 5, 1, seeing).with_residents();
+        model.api.put_backup(backup("b1", BackupPhase::InProgress));
+        model.settle();
+        model.arrive(0);
+        model.settle();
+        model.cut(0, "b1");
+        model.cut(1, "b1");
+        if gone {
+            model.reschedule(1);
+        }
+        model.start_resident(1);
+        model.settle();
+        let receipt = verdict_of(&mut model);
+        let end = receipt.members[1].end;
+        assert!(matches!(end, MemberEnd::Expired | MemberEnd::PodGone), "{end:?}");
+        assert_ne!(receipt.verdict, Verdict::GroupConsistent, "{receipt:?}");
+    }
+}
+
+#[test]
+fn a_coordinator_killed_while_it_calls_goes_on_where_it_was() {
+    for cut in 1..40 {
+        let mut model = Model::new(&[3], 5, 1, seeing).with_residents();
+        model.api.put_backup(one_block());
+        model.settle();
+        model.arrive(0);
+        for message in 0.. {
+            let (now, wall) = (model.now(), model.wall());
+            let mut moved = model.coordinators[0].read_one(&model.api, now)
+                || model.coordinators[0].call_one(&mut model.api, 0, true, now);
+            moved = moved || (0..3).any(|i| model.hear(i));
+            moved = moved || model.hooks[0].look(&mut model.api, wall);
+            if message == cut {
+                model.restart(0);
+            }
+            model.check();
+            if !moved {
+                break;
+            }
+        }
+        model.settle();
+        assert_eq!(model.hooks[0].went, Some(Admission::Released), "killed at message {cut}");
+        assert!(model.hooks.iter().all(|hook| hook.holds.len() == 1), "each is called once, killed at {cut}");
+        run_out(&mut model);
+    }
+}
+
+#[test]
+fn a_member_that_is_scaled_away_takes_no_doubt_with_it() {
+    // g0-0 was done, its cut had not been seen, and then the pod was gone for good: nobody knows whether it was cut in its hold.
+    let mut model = Model::new(&[2], 5, 1, seeing);
+    model.api.put_backup(backup("b1", BackupPhase::InProgress));
+    model.arrive(0);
+    model.arrive(1);
+    model.settle();
+    model.tick(20);
+    model.cut(1, "b1");
+    model.settle();
+    model.tick(1_000);
+    let wall = model.wall();
+    model.hooks[0].post(&mut model.api, wall);
+    model.settle();
+    let gone = model.hooks[0].pod.clone();
+    model.api.delete_pod(&gone);
+    model.settle();
+    let receipt = verdict_of(&mut model);
+    assert_eq!(receipt.verdict, Verdict::Unknown, "{receipt:?}");
+    assert_eq!(receipt.why, VerdictReason::CutNotObserved { pod: "g0-0".into() });
+    assert_eq!(receipt.members[0].volumes, 1);
+}
+
+/// The receipt of the first group that stands on Backup `b1`.
+fn on_backup(model: &Model) -> Receipt {
+    let key = (backup("b1", BackupPhase::InProgress).key, model.hooks[0].group.clone());
+    model.api.receipts[&key].clone()
+}
+
+#[test]
+fn a_second_round_in_one_backup_does_not_hide_what_the_first_left() {
+    let mut model = Model::new(&[2], 5, 1, seeing);
+    model.api.put_backup(backup("b1", BackupPhase::InProgress));
+    let first_round = |model: &mut Model| {
+        model.arrive(0);
+        model.settle();
+        let wall = model.wall();
+        model.hooks[0].post(&mut model.api, wall);
+        model.settle();
+        model.tick(20);
+        model.arrive(0); // its hook runs anew, and g0-1 has not come: this round is another one
+        model.settle();
+    };
+    first_round(&mut model);
+    let torn = on_backup(&model);
+    assert_eq!((torn.verdict, torn.earlier_rounds), (Verdict::CrashConsistent, None));
+    first_round(&mut model);
+    model.restart(0); // what it knows of earlier rounds is in the group's Lease
+    model.settle();
+    model.arrive(1);
+    model.settle();
+    model.tick(20);
+    model.cut(0, "b1");
+    model.cut(1, "b1");
+    verdict_of(&mut model);
+    let last = receipts(&model).last().map(|receipt| (receipt.verdict, receipt.why.clone()));
+    assert_eq!(last, Some((Verdict::GroupConsistent, VerdictReason::QuiescesCoverAllCuts)), "the round by itself");
+    let kept = on_backup(&model);
+    let never = VerdictReason::NeverQuiesced { pod: "g0-1".into() };
+    let earlier = EarlierRounds { count: 2, worst: Verdict::CrashConsistent, why: never.clone() };
+    assert_eq!(
+        (kept.verdict, &kept.why, kept.earlier_rounds.as_deref()),
+        (Verdict::CrashConsistent, &never, Some(&earlier))
+    );
+    assert!(kept.members.iter().all(|member| member.cuts.len() == 1), "the facts are those of the last round");
+    assert_eq!(verify(&kept).outcome(), Outcome::Agrees, "{:?}", verify(&kept));
+
+    // The next Backup begins with a clean sheet.
+    model.api.put_backup(backup("b2", BackupPhase::InProgress));
+    model.arrive(0);
+    model.settle();
+    run_out(&mut model);
+    let next = receipts(&model).last().map(|receipt| (receipt.backup.clone(), receipt.earlier_rounds.clone()));
+    assert_eq!(next, Some((Some("b2".to_owned()), None)));
+}
+
+#[test]
+fn where_the_group_is_torn_each_lets_go_at_its_own_cut() {
+    let mut model = Model::new(&[2], 5, 1, seeing);
+    model.api.put_backup(backup("b1", BackupPhase::InProgress));
+    model.arrive(0);
+    model.settle();
+    model.cut(0, "b1");
+    model.settle();
+    assert_eq!(model.hooks[0].holds[0].1, None, "g0-1 may have gone on a moment ago");
+    for _ in 0..5 {
+        model.tick(250);
+        model.settle();
+    }
+    assert!(model.hooks[0].holds[0].1.is_some(), "g0-1 has not come: the group cannot be cut as one");
+    model.arrive(1);
+    model.settle();
+    model.tick(20);
+    model.cut(1, "b1");
+    model.settle();
+    assert!(model.hooks[1].holds[0].1.is_some());
+    assert_eq!(verdict_of(&mut model).verdict, Verdict::MemberConsistent);
+}
+
+#[test]
+fn a_quorum_stays_alive_and_nobody_waits_for_what_cannot_come() {
+    // In one block nobody lets go before all have gone on: who is too many goes on without being held.
+    let mut model = Model::new(&[3], 5, 1, quorum);
+    model.api.put_backup(one_block());
+    for i in 0..3 {
+        model.arrive(i);
+        model.settle();
+    }
+    assert_eq!(model.admissions(), [Some(Admission::Released); 3]);
+    assert_eq!(model.hooks.iter().map(|hook| hook.holds.len()).sum::<usize>(), 1);
+    let receipt = verdict_of(&mut model);
+    let left = VerdictReason::LeftUnheld { pod: "g0-1".into(), at_most: 1 };
+    assert_eq!((receipt.verdict, receipt.why, receipt.frozen_max), (Verdict::CrashConsistent, left, Some(1)));
+
+    // In blocks of their own the next one follows when the first lets go.
+    let mut model = Model::new(&[2], 5, 1, quorum);
+    model.api.put_backup(backup("b1", BackupPhase::InProgress));
+    model.arrive(0);
+    model.arrive(1);
+    model.settle();
+    assert_eq!(model.admissions(), [Some(Admission::Released), None]);
+    model.cut(0, "b1");
+    for _ in 0..5 {
+        model.tick(250);
+        model.settle();
+    }
+    assert_eq!(model.admissions(), [Some(Admission::Released); 2]);
+    assert!(model.hooks.iter().all(|hook| hook.holds.len() == 1), "each was held, one after the other");
+    run_out(&mut model);
+
+    // One that has waited for half of its time goes on without: something keeps the first from letting go.
+    let mut model = Model::new(&[2], 5, 1, quorum);
+    model.arrive(0);
+    model.arrive(1);
+    model.settle();
+    for _ in 0..30 {
+        let wall = model.wall();
+        model.hooks[1].renew(&mut model.api, wall);
+        model.tick(10_000);
+        model.settle();
+    }
+    assert_eq!((model.hooks[1].went, model.hooks[1].holds.len()), (Some(Admission::Released), 0));
+    run_out(&mut model);
+}
+
+#[test]
+fn a_group_is_not_held_longer_than_it_may_be() {
+    let mut model = Model::new(&[2], 5, 1, |set| {
+        seeing(set);
+        set.policy.frozen_time_max_ms = Some(20_000);
+    });
+    model.api.put_backup(backup("b1", BackupPhase::InProgress));
+    model.arrive(0);
+    model.settle();
+    model.tick(19_000);
+    model.settle();
+    assert_eq!(model.hooks[0].holds[0].1, None);
+    model.tick(1_000);
+    model.settle();
+    assert!(model.hooks[0].holds[0].1.is_some());
+    let told = |n: &&Notice| matches!(n, Notice::HoldEnded { members: 1, at_most_ms: 20_000, .. });
+    assert_eq!(model.coordinators[0].notices.iter().filter(told).count(), 1);
+    run_out(&mut model);
+}
+
 #[derive(Clone, Debug)]
 enum Move {
     Arrive(usize),
@@ -277,6 +584,9 @@ enum Move {
     Call(usize, usize, bool),
     Restart(usize),
     Backup(bool, bool),
+    Hear(usize),
+    Cut(usize, bool),
+    Resident(usize),
     Tick(u64),
     ClockJump(i64),
 }
@@ -292,6 +602,9 @@ fn moves() -> impl Strategy<Value = Move> {
         8 => (0usize..3, 0usize..4, prop::bool::weighted(0.85)).prop_map(|(c, p, a)| Move::Call(c, p, a)),
         1 => (0usize..3).prop_map(Move::Restart),
         1 => (any::<bool>(), any::<bool>()).prop_map(|(b, p)| Move::Backup(b, p)),
+        6 => (0usize..16).prop_map(Move::Hear),
+        4 => (0usize..16, any::<bool>()).prop_map(|(i, b)| Move::Cut(i, b)),
+        1 => (0usize..16).prop_map(Move::Resident),
         3 => prop_oneof![Just(20u64), Just(300), Just(6_000), Just(40_000)].prop_map(Move::Tick),
         1 => prop_oneof![Just(3_600_000i64), Just(-3_600_000)].prop_map(Move::ClockJump),
     ]
@@ -320,6 +633,11 @@ fn play(model: &mut Model, moves: &[Move]) {
                 let phase = if *running { BackupPhase::InProgress } else { BackupPhase::CutsOver };
                 model.api.put_backup(backup(if *second { "b2" } else { "b1" }, phase));
             }
+            Move::Hear(i) => {
+                model.hear(i % hooks);
+            }
+            Move::Cut(i, second) => model.cut(i % hooks, if *second { "b2" } else { "b1" }),
+            Move::Resident(i) => model.start_resident(i % hooks),
             Move::Tick(ms) => model.tick(*ms),
             Move::ClockJump(ms) => model.wall_jump_ms += ms,
         }
@@ -337,14 +655,28 @@ proptest! {
         sizes in prop::collection::vec(1usize..5, 1..4),
         budget in 1u32..6,
         coordinators in 1usize..4,
-        with_barrier: bool,
+        tune in prop::sample::select(vec![plain as fn(&mut Settings), barrier, seeing, quorum, each, lead]),
+        residents: bool,
         steps in prop::collection::vec(moves(), 0..250),
     ) {
-        let mut model = Model::new(&sizes, budget, coordinators, if with_barrier { barrier } else { plain });
+        let mut model = Model::new(&sizes, budget, coordinators, tune);
+        if residents {
+            model = model.with_residents();
+        }
         play(&mut model, &steps);
         run_out(&mut model);
+        let clock_jumped = steps.iter().any(|step| matches!(step, Move::ClockJump(_)));
         for receipt in receipts(&model) {
-            prop_assert_ne!(receipt.verdict, Verdict::GroupConsistent, "I3: no cut was ever observed");
+            let alone = Receipt { earlier_rounds: None, ..receipt.clone() };
+            prop_assert_eq!(verify(&alone).outcome(), Outcome::Agrees, "{:?} {:?}", verify(&alone), receipt);
+        }
+        for receipt in model.api.receipts.values() {
+            prop_assert_eq!(verify(receipt).outcome(), Outcome::Agrees, "{:?} {:?}", verify(receipt), receipt);
+        }
+        for receipt in receipts(&model).into_iter().filter(|r| r.verdict == Verdict::GroupConsistent && !clock_jumped) {
+            let pods: Vec<_> = receipt.members.iter().map(|member| member.pod.clone()).collect();
+            let backup = receipt.backup.clone().unwrap_or_default();
+            prop_assert!(model.was_cut_as_one(&backup, &pods), "I3: {:?}", receipt);
         }
         for (_, lease) in model.api.groups.values() {
             prop_assert_eq!(lease.phase, RoundPhase::Closed);

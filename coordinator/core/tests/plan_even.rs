@@ -21,8 +21,8 @@ fn even(plan: &Plan, thousandths: u64) {
     assert!(matches!(plan.feasibility, Feasibility::Fits { .. }), "{:?}", plan.feasibility);
 }
 
-/// A night from nothing is within 1 % of what no plan can undercut. When a twentieth of the groups comes or goes, at most a fiftieth
-/// of the others moves, and the night stays within 2 %.
+/// A night is within 1 % of what no plan can undercut; when a twentieth of the groups comes or goes it stays so, and at most a fiftieth
+/// of the others moves.
 fn check_size(count: u32) {
     let all = demands(count, 1);
     let settings = roomy(&all);
@@ -35,12 +35,12 @@ fn check_size(count: u32) {
     assert_eq!(check(&all, &nothing, &settings, &first), []);
 
     let shrunk = plan(&fewer, &live(&first), &settings);
-    even(&shrunk, 1_020);
+    even(&shrunk, 1_010);
     assert!(moved(&shrunk) * 50 <= fewer.len(), "{} of {} moved", moved(&shrunk), fewer.len());
 
     let small = plan(&fewer, &nothing, &settings);
     let grown = plan(&all, &live(&small), &settings);
-    even(&grown, 1_020);
+    even(&grown, 1_010);
     assert!(moved(&grown) * 50 <= fewer.len(), "{} of {} moved", moved(&grown), fewer.len());
     assert_eq!(check(&all, &live(&small), &settings, &grown), []);
 }

@@ -16,6 +16,7 @@ use super::{Group, Held, Inventory, Member, Workload};
 use crate::coverage::selects;
 use crate::grouping::group_by_owner;
 use crate::objects::{ObjectKey, Owner, PodPhase, Selector};
+use crate::report::{Subject, SubjectKind};
 
 /// Kubernetes' own label on a StatefulSet's pods: the pod's name.
 pub const LABEL_POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
@@ -262,20 +263,31 @@ impl<'a> Taker<'a> {
     fn wishes(&mut self, key: &GroupKey, draft: &Draft<'a>) -> Wishes {
         let object = |name: &str| ObjectKey { namespace: key.namespace.clone(), name: name.to_owned() };
         let facts = self.facts;
-        let pods = draft.pods.iter().map(|(name, pod)| (format!("pod {}", object(name)), &pod.annotations));
+        let at = |kind, key, uid: &str| Subject {
+            kind,
+            key,
+            uid: Some(uid).filter(|uid| !uid.is_empty()).map(str::to_owned),
+        };
+        let pods = draft.pods.iter().filter(|(_, pod)| !pod.annotations.is_empty());
+        let pods = pods.map(|(name, pod)| (at(SubjectKind::Pod, object(name), &pod.uid), &pod.annotations));
         let sets = draft.owners.iter().flatten().filter_map(|name| facts.sets.get_key_value(&object(name)));
-        let sets = sets.map(|(set, fact)| (format!("statefulset {set}"), &fact.annotations));
+        let sets = sets.filter(|(_, set)| !set.annotations.is_empty());
+        let sets = sets.map(|(key, set)| (at(SubjectKind::StatefulSet, key.clone(), &set.uid), &set.annotations));
         let claims = draft.claims.keys().filter_map(|name| facts.claims.get_key_value(&object(name)));
-        let claims = claims.map(|(claim, fact)| (format!("claim {claim}"), &fact.annotations));
+        let claims = claims.filter(|(_, claim)| !claim.annotations.is_empty());
+        let claims = claims.map(|(key, claim)| {
+            let uid = claim.uid_of_annotated.as_deref().unwrap_or_default();
+            (at(SubjectKind::PersistentVolumeClaim, key.clone(), uid), &claim.annotations)
+        });
         let of_pods = self.level(key, pods);
         let of_sets = self.level(key, sets);
         let of_claims = self.level(key, claims);
         or(or(of_pods, of_sets), of_claims)
     }
 
-    fn level<'b>(&mut self, key: &GroupKey, objects: impl Iterator<Item = (String, &'b Annotations)>) -> Wishes {
+    fn level<'b>(&mut self, key: &GroupKey, objects: impl Iterator<Item = (Subject, &'b Annotations)>) -> Wishes {
         let mut first = Wishes::default();
-        for (at, annotations) in objects.filter(|(_, annotations)| !annotations.is_empty()) {
+        for (at, annotations) in objects {
             let (next, errors) = wishes::read(annotations);
             self.findings.extend(errors.into_iter().map(|error| Finding::Wish { at: at.clone(), error }));
             for annotation in differing(&first, &next) {

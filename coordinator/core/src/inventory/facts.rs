@@ -111,6 +111,8 @@ pub struct ClaimFact {
     pub owners: Vec<OwnerFact>,
     /// What a person wrote for this product.
     pub annotations: Annotations,
+    /// `metadata.uid`, kept only where there are annotations: who tells of them needs it, and a cluster has many claims.
+    pub uid_of_annotated: Option<Box<str>>,
 }
 
 /// A StatefulSet.
@@ -170,6 +172,10 @@ pub struct ScheduleFact {
     pub cron: String,
     /// `spec.paused`.
     pub paused: bool,
+    /// Whether this product paused it ([`shared::names::ANNOTATION_PAUSED_BY`]), not a person.
+    pub paused_by_breaker: bool,
+    /// `metadata.creationTimestamp`.
+    pub created: Option<WallTime>,
     /// `spec.template` as canonical JSON, for comparing; empty for Schedules that are not ours.
     pub template: Box<str>,
     /// `spec.template.includedNamespaces`, empty for all.

@@ -7,6 +7,7 @@ use shared::identity::{GroupKey, shorten};
 use super::facts::FactKind;
 use super::wishes::WishError;
 use crate::objects::ObjectKey;
+use crate::report::Subject;
 
 /// Something about the cluster that its owner should know. None of them keeps the rest from being planned.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,8 +110,8 @@ pub enum Finding {
     },
     /// An annotation that cannot be read: the default applies.
     Wish {
-        /// Where it stands (`statefulset prod/db`).
-        at: String,
+        /// Where it stands.
+        at: Subject,
         /// What is wrong with it.
         error: WishError,
     },
@@ -121,7 +122,7 @@ pub enum Finding {
         /// The annotation, without its prefix.
         annotation: &'static str,
         /// Where the one stands that does not count.
-        at: String,
+        at: Subject,
     },
     /// No label tells these claims without a pod apart from what others own: no selection of Velero can pick them alone.
     NotSelectable {

@@ -60,7 +60,7 @@ pub fn changes(planned: &[Schedule], facts: &Facts, velero_namespace: &str) -> B
         .collect();
     for (name, fact) in live {
         if fact.ours && !changes.contains_key(name) {
-            let change = if fact.paused { Change::Paused } else { Change::Remove };
+            let change = if fact.paused && !fact.paused_by_breaker { Change::Paused } else { Change::Remove };
             changes.insert(name.to_owned(), change);
         }
     }
@@ -72,7 +72,7 @@ fn change(planned: &Schedule, live: Option<&&ScheduleFact>) -> Change {
     if !live.ours {
         return Change::Taken;
     }
-    if live.paused {
+    if live.paused && !live.paused_by_breaker {
         return Change::Paused;
     }
     let cron_from = (live.cron != planned.spec.schedule).then(|| live.cron.clone());

@@ -3,11 +3,14 @@
 use std::collections::BTreeMap;
 
 use coordinator_core::event::{Event, Observed, Outcome, Version};
-use coordinator_core::objects::{Backup, Claim, ObjectKey, Pod, PodKey, Volume};
+use coordinator_core::objects::{AskedCut, Backup, BackupPhase, Claim, Cut, ObjectKey, Pod, PodKey, Volume};
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::GroupLease;
 use shared::identity::{GroupKey, Namespace};
+use shared::limiter_lease::LimiterLease;
 use shared::member_lease::MemberLease;
+use shared::receipt::Receipt;
+use shared::time::WallTime;
 
 pub type Stored<T> = (Version, T);
 
@@ -15,11 +18,16 @@ pub type Stored<T> = (Version, T);
 pub struct Api {
     revision: u64,
     pub budget: Option<Stored<BudgetLease>>,
+    pub limiter: Option<Stored<LimiterLease>>,
     pub groups: BTreeMap<GroupKey, Stored<GroupLease>>,
     pub members: BTreeMap<ObjectKey, Stored<MemberLease>>,
     pub pods: BTreeMap<PodKey, Pod>,
     pub backups: BTreeMap<ObjectKey, Backup>,
     pub claims: Vec<Claim>,
+    /// When each claim was cut, by Backup and claim.
+    pub cuts: BTreeMap<(String, ObjectKey), Cut>,
+    /// The receipt that stands on a Backup, by Backup and group.
+    pub receipts: BTreeMap<(ObjectKey, GroupKey), Receipt>,
     /// Every change, oldest first.
     pub log: Vec<Event>,
 }
@@ -44,6 +52,18 @@ impl Api {
         let version = self.next("budget");
         self.budget = Some((version.clone(), content));
         self.log.push(Event::Budget(seen(self.budget.as_ref().unwrap())));
+        Outcome::Written(version)
+    }
+
+    /// Creates or replaces the limiter Lease.
+    pub fn write_limiter(&mut self, content: &LimiterLease, expected: Option<&Version>) -> Outcome {
+        if self.limiter.as_ref().map(|(version, _)| version) != expected {
+            return Outcome::Conflict;
+        }
+        let content = LimiterLease::decode(&content.encode()).expect("a coordinator writes readable Leases");
+        let version = self.next("limiter");
+        self.limiter = Some((version.clone(), content));
+        self.log.push(Event::Limiter(seen(self.limiter.as_ref().unwrap())));
         Outcome::Written(version)
     }
 
@@ -85,9 +105,33 @@ impl Api {
         }
     }
 
+    /// Puts a receipt onto a Backup, in the place of the one that stands there.
+    pub fn annotate(&mut self, backup: &ObjectKey, group: &GroupKey, json: &str) -> Outcome {
+        if !self.backups.contains_key(backup) {
+            return Outcome::Conflict;
+        }
+        let receipt = serde_json::from_str(json).expect("a coordinator writes readable receipts");
+        self.receipts.insert((backup.clone(), group.clone()), receipt);
+        Outcome::Written(self.next(&backup.name))
+    }
+
     pub fn put_backup(&mut self, backup: Backup) {
         self.log.push(Event::Backup(backup.clone()));
         self.backups.insert(backup.key.clone(), backup);
+    }
+
+    /// Velero cuts a claim in a Backup that runs, once.
+    pub fn cut(&mut self, backup: &str, claim: &ObjectKey, at: WallTime) {
+        let runs = self.backups.values().any(|b| b.key.name == backup && b.phase == BackupPhase::InProgress);
+        let key = (backup.to_owned(), claim.clone());
+        if !runs || self.cuts.contains_key(&key) {
+            return;
+        }
+        let (snapshot, of) = (format!("{backup}-{}", claim.name), Some(backup.to_owned()));
+        let asked = AskedCut { claim: claim.clone(), snapshot: snapshot.clone(), backup: of.clone() };
+        let cut = Cut { claim: claim.clone(), snapshot, backup: of, at, resolution_ms: 0 };
+        self.log.extend([Event::CutAsked(asked), Event::Cut(cut.clone())]);
+        self.cuts.insert(key, cut);
     }
 
     pub fn delete_group(&mut self, key: &GroupKey) {
@@ -103,8 +147,10 @@ impl Api {
         events.extend(self.claims.iter().cloned().map(Event::Claim));
         events.extend(self.pods.values().cloned().map(Event::Pod));
         events.extend(self.backups.values().cloned().map(Event::Backup));
+        events.extend(self.cuts.values().cloned().map(Event::Cut));
         events.extend(self.members.iter().map(|(key, stored)| Event::MemberLease(key.clone(), seen(stored))));
         events.extend(self.groups.iter().map(|(key, stored)| Event::GroupLease(key.clone(), seen(stored))));
+        events.push(self.limiter.as_ref().map_or(Event::LimiterGone, |stored| Event::Limiter(seen(stored))));
         events.push(self.budget.as_ref().map_or(Event::BudgetGone, |stored| Event::Budget(seen(stored))));
         events
     }

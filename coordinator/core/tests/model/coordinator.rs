@@ -7,6 +7,7 @@ use coordinator_core::event::{Event, Outcome};
 use coordinator_core::notice::Notice;
 use coordinator_core::settings::{ModeSetting, Settings};
 use coordinator_core::step::{State, step};
+use coordinator_core::throttle::settings::ThrottleSettings;
 use coordinator_core::time::Now;
 
 use super::api::{Api, seen};
@@ -26,10 +27,13 @@ pub fn settings(identity: &str, budget: u32) -> Settings {
         max_concurrent_snapshots: budget,
         mode: ModeSetting::Auto,
         item_block_workers: None,
+        call_within_ms: 10_000,
+        policy: coordinator_core::policy::HoldPolicy::default(),
         barrier_stall_ms: 5_000,
         round_duration_s: 14_400,
         round_idle_ms: 30_000,
         clock_error_ms: 0,
+        throttle: ThrottleSettings::default(),
         label_pods: true,
         cuts_visible: false,
         backups_visible: true,
@@ -88,13 +92,20 @@ fn execute(api: &mut Api, command: Command) -> Outcome {
     match command {
         Command::CreateBudget(budget) => api.write_budget(&budget, None),
         Command::UpdateBudget(budget, version) => api.write_budget(&budget, Some(&version)),
+        Command::CreateLimiter(lease) => api.write_limiter(&lease, None),
+        Command::UpdateLimiter(lease, version) => api.write_limiter(&lease, Some(&version)),
         Command::CreateGroup(lease) => api.write_group(&lease, None),
         Command::UpdateGroup(lease, version) => api.write_group(&lease, Some(&version)),
-        Command::LabelPod { pod, uid, group } => {
-            let Some(mut known) = api.pods.get(&pod).filter(|p| p.uid.as_str() == uid).cloned() else {
+        Command::LabelPod { pod, uid, group, instead_of } => {
+            let label = shared::names::LABEL_SNAPSHOT_GROUP;
+            let is_meant = |p: &&coordinator_core::objects::Pod| {
+                p.uid.as_str() == uid && p.labels.get(label) == instead_of.as_ref().map(ToString::to_string).as_ref()
+            };
+            let Some(mut known) = api.pods.get(&pod).filter(is_meant).cloned() else {
                 return Outcome::Conflict;
             };
-            known.labels.insert(shared::names::LABEL_SNAPSHOT_GROUP.into(), group.to_string());
+            known.labels.insert(label.into(), group.to_string());
+            known.labelled_as = Some(group.to_string());
             api.put_pod(known);
             Outcome::Conflict
         }
@@ -105,13 +116,14 @@ fn execute(api: &mut Api, command: Command) -> Outcome {
             }
             Outcome::Conflict
         }
-        Command::AnnotateBackup { .. } => Outcome::Conflict,
+        Command::AnnotateBackup { backup, group, json } => api.annotate(&backup, &group, &json),
     }
 }
 
 fn read_again(api: &Api, target: &Target) -> Option<Event> {
     match target {
         Target::Budget => Some(api.budget.as_ref().map_or(Event::BudgetGone, |stored| Event::Budget(seen(stored)))),
+        Target::Limiter => Some(api.limiter.as_ref().map_or(Event::LimiterGone, |stored| Event::Limiter(seen(stored)))),
         Target::Group(key) => {
             Some(api.groups.get(key).map_or_else(
                 || Event::GroupLeaseGone(key.clone()),
