@@ -1,0 +1,51 @@
+//! What a plan leaves for those who apply and tell it; the rest of a large cluster's facts is let go of.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use coordinator_core::inventory::facts::Facts;
+use coordinator_core::inventory::finding::Finding;
+use coordinator_core::schedule::plan::Feasibility;
+use coordinator_core::velero_schedule::change::Change;
+use coordinator_core::velero_schedule::object::Schedule;
+use shared::time::WallTime;
+
+use crate::page::Planned;
+use crate::plan::made::Made;
+
+/// A plan in short.
+#[derive(Debug)]
+pub struct Found {
+    /// What is to stand in the cluster.
+    pub schedules: Vec<Schedule>,
+    /// What that changes.
+    pub changes: BTreeMap<String, Change>,
+    /// What is odd.
+    pub findings: Vec<Finding>,
+    /// Whether it fits.
+    pub feasibility: Feasibility,
+    /// Groups that are planned.
+    pub groups: usize,
+    /// EBS volumes that the cluster has.
+    pub volumes: usize,
+    /// Those of them that are in groups.
+    pub grouped_volumes: usize,
+    /// What is shown of it.
+    pub planned: Arc<Planned>,
+}
+
+impl Found {
+    /// Of a plan that was made then.
+    pub fn new(made: &Made, facts: &Facts, at: WallTime) -> Self {
+        Self {
+            schedules: made.schedules.clone(),
+            changes: made.changes.clone(),
+            findings: made.findings.clone(),
+            feasibility: made.plan.feasibility.clone(),
+            groups: made.plan.slots.len(),
+            volumes: facts.volumes.values().filter(|volume| volume.ebs).count(),
+            grouped_volumes: made.inventory.grouped_volumes(),
+            planned: Arc::new(Planned::of(made, at)),
+        }
+    }
+}
