@@ -6,6 +6,7 @@ use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
 use axum::routing::get;
 
+use super::status::{self, PageSources};
 use crate::health::Health;
 use crate::metrics::Metrics;
 
@@ -16,6 +17,8 @@ pub struct Sources {
     pub health: Health,
     /// Metrics.
     pub metrics: Metrics,
+    /// The status page.
+    pub page: PageSources,
 }
 
 /// `OpenMetrics` text, as Prometheus asks for it.
@@ -24,6 +27,10 @@ const OPEN_METRICS: &str = "application/openmetrics-text; version=1.0.0; charset
 /// The paths. None of them reads a request's body.
 pub fn router(sources: Sources) -> Router {
     Router::new()
+        .route("/", get(status::html))
+        .route("/status.json", get(status::json))
+        .route("/status.css", get(status::style))
+        .route("/favicon.svg", get(status::favicon))
         .route("/livez", get(|State(Sources { health, .. }): State<Sources>| async move { check(health.live()) }))
         .route("/readyz", get(|State(Sources { health, .. }): State<Sources>| async move { check(health.ready()) }))
         .route(
