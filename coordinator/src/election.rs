@@ -16,6 +16,7 @@ use shared::deadline::CALL_TIMEOUT_MS;
 use shared::identity::Namespace;
 use shared::names::{FIELD_MANAGER_COORDINATOR, LEADER_LEASE};
 use shared::time::WallTime;
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 
 use crate::api::{Trouble, TroubleKind};
@@ -24,6 +25,7 @@ use crate::input::{Inbox, Input};
 use crate::kind::Kind;
 use crate::log::{EventType, Fields, Log};
 use crate::metrics::Metrics;
+use crate::page::LeaderSeen;
 use crate::signals::{Stop, stopped};
 use crate::watch::Troubles;
 
@@ -44,6 +46,7 @@ pub struct Candidate {
     log: Log,
     metrics: Metrics,
     troubles: Arc<Troubles>,
+    leader: watch::Sender<LeaderSeen>,
     led: bool,
     waits_for: Option<String>,
 }
@@ -58,12 +61,14 @@ pub struct Voice {
     pub metrics: Metrics,
     /// What does not work.
     pub troubles: Arc<Troubles>,
+    /// Who leads, for those who look.
+    pub leader: watch::Sender<LeaderSeen>,
 }
 
 impl Candidate {
     /// A candidate that has not looked yet.
     pub fn new(client: Client, namespace: Namespace, identity: String, clock: Clock, voice: Voice) -> Self {
-        let Voice { inbox, log, metrics, troubles } = voice;
+        let Voice { inbox, log, metrics, troubles, leader } = voice;
         Self {
             api: Api::namespaced(client, namespace.as_str()),
             namespace,
@@ -74,6 +79,7 @@ impl Candidate {
             log,
             metrics,
             troubles,
+            leader,
             led: false,
             waits_for: None,
         }
@@ -109,6 +115,7 @@ impl Candidate {
         let jitter = RandomState::new().hash_one(&self.identity) % JITTER_MS;
         loop {
             self.attempt().await;
+            self.show();
             self.tell().await;
             let renew = Duration::from_millis(RETRY_PERIOD_MS + jitter);
             let lead_ends = Duration::from_millis(self.election.leads_for_ms(self.clock.mono()));
@@ -193,6 +200,17 @@ impl Candidate {
         }
         // The loop is gone only when the process ends.
         let _ending = self.inbox.send(Input::from(Event::Leading(leads))).await.is_err();
+    }
+
+    fn show(&self) {
+        if let Some((record, unchanged_ms)) = self.election.seen(self.clock.mono()) {
+            self.leader.send_replace(LeaderSeen {
+                holder: record.holder.clone(),
+                renewed_at: Some(record.renewed_at),
+                unchanged_ms,
+                known: true,
+            });
+        }
     }
 
     fn waits(&mut self, holder: String, twin: bool) {

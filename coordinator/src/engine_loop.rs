@@ -8,6 +8,7 @@ use coordinator_core::settings::Settings;
 use coordinator_core::step::{State, Step, step};
 use serde_json::Value;
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::watch;
 use tokio::time::timeout;
 
 use crate::clock::Clock;
@@ -17,6 +18,7 @@ use crate::input::Input;
 use crate::kind::Kind;
 use crate::log::{EventType, Fields, Log, Repeats, tell};
 use crate::metrics::Metrics;
+use crate::page::{Seen, Shown};
 use crate::publish::Publisher;
 use crate::signals::{Stop, stopped};
 
@@ -41,6 +43,8 @@ pub struct Tools {
     pub health: Health,
     /// Who tells users.
     pub publisher: Publisher,
+    /// What those who look get to see.
+    pub shown: Shown,
 }
 
 /// The loop.
@@ -55,17 +59,25 @@ pub struct EngineLoop {
     wake_ms: u64,
     gauges_at: Option<Instant>,
     repeats: Repeats,
-    told_synced: tokio::sync::watch::Sender<bool>,
+    told: Told,
+}
+
+/// What others wait for.
+#[derive(Debug)]
+pub struct Told {
+    /// Becomes true once all first lists are in.
+    pub synced: watch::Sender<bool>,
+    /// Whether this process leads.
+    pub leading: watch::Sender<bool>,
+    /// Changes whenever what is to be backed up may have.
+    pub inventory: watch::Sender<u64>,
+    /// What the next plan should reckon with, volumes.
+    pub plan_budget: watch::Sender<u32>,
 }
 
 impl EngineLoop {
-    /// A loop that decides once all `awaited` kinds are listed; `told_synced` then becomes true.
-    pub fn new(
-        settings: Settings,
-        tools: Tools,
-        awaited: BTreeSet<Kind>,
-        told_synced: tokio::sync::watch::Sender<bool>,
-    ) -> Self {
+    /// A loop that decides once all `awaited` kinds are listed.
+    pub fn new(settings: Settings, tools: Tools, awaited: BTreeSet<Kind>, told: Told) -> Self {
         let workers = settings.item_block_workers;
         Self {
             state: State::new(settings),
@@ -76,7 +88,7 @@ impl EngineLoop {
             wake_ms: TURN_MS_MAX,
             gauges_at: None,
             repeats: Repeats::default(),
-            told_synced,
+            told,
         }
     }
 
@@ -89,6 +101,10 @@ impl EngineLoop {
             let input = tokio::select! {
                 biased;
                 () = &mut stop => return,
+                () = self.tools.shown.asked() => {
+                    self.show();
+                    continue;
+                }
                 input = timeout(sleep, inbox.recv()) => input,
             };
             match input {
@@ -104,6 +120,7 @@ impl EngineLoop {
     fn take(&mut self, input: Input) {
         match input {
             Input::Event(event) => self.step(*event),
+            Input::Events(events) => events.into_iter().for_each(|event| self.step(event)),
             Input::Listed(kind) => {
                 if kind == Kind::VeleroServer && self.workers.is_none() {
                     self.say_workers();
@@ -162,12 +179,19 @@ impl EngineLoop {
         let seen: Vec<&str> = self.present.iter().map(|kind| kind.resource()).collect();
         let fields = Fields::from_iter([("optional".to_owned(), Value::from(seen))]);
         self.tools.log.say(EventType::Synced, "all first lists are in", &fields);
-        self.told_synced.send_replace(true);
+        self.told.synced.send_replace(true);
     }
 
     fn step(&mut self, event: Event) {
+        if let Event::Leading(leads) = &event {
+            self.told.leading.send_if_modified(|known| std::mem::replace(known, *leads) != *leads);
+        }
         let Step { commands, notices, wake_ms } = step(&mut self.state, event, self.tools.clock.now());
         self.wake_ms = wake_ms;
+        let budget = self.state.plan_budget();
+        self.told.plan_budget.send_if_modified(|known| std::mem::replace(known, budget) != budget);
+        let changes = self.state.inventory_changes();
+        self.told.inventory.send_if_modified(|known| std::mem::replace(known, changes) != changes);
         for command in commands {
             self.tools.executor.start(command);
         }
@@ -180,10 +204,16 @@ impl EngineLoop {
         }
     }
 
+    fn show(&self) {
+        let synced = self.awaited.is_empty();
+        self.tools.shown.show(|| Seen::of(&self.state, synced, &self.present, self.tools.clock.now()));
+    }
+
     fn count(&mut self) {
         if self.gauges_at.is_none_or(|at| at.elapsed() >= Duration::from_millis(GAUGES_MS)) {
             self.gauges_at = Some(Instant::now());
-            self.tools.metrics.gauges(self.state.gauges());
+            self.tools.metrics.gauges(self.state.gauges(self.tools.clock.now()));
+            self.tools.metrics.signals(self.state.signals().1);
         }
     }
 }

@@ -80,6 +80,96 @@ impl From<PlanExit> for process::ExitCode {
     }
 }
 
+/// How `coordinator doctor` ends: by the gravest finding, so that a pipeline can ask.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoctorExit {
+    /// Nothing has to be done; there may be notes.
+    Healthy,
+    /// There are warnings, and no errors.
+    Warnings,
+    /// There are errors.
+    Errors,
+    /// Nothing could be looked at.
+    Failed(Exit),
+}
+
+impl DoctorExit {
+    /// For `--help`.
+    pub const HELP: &str = "Exit codes:\n    0  nothing has to be done (there may be notes)\n   10  there are warnings, no errors\n   11  there are errors\n    2  flags or files are at fault; nothing was looked at\n    3  no usable kubeconfig\n    4  the API server answers nothing at all";
+}
+
+impl From<DoctorExit> for process::ExitCode {
+    fn from(exit: DoctorExit) -> Self {
+        match exit {
+            DoctorExit::Healthy => Self::from(0),
+            DoctorExit::Warnings => Self::from(10),
+            DoctorExit::Errors => Self::from(11),
+            DoctorExit::Failed(exit) => exit.into(),
+        }
+    }
+}
+
+/// How `coordinator receipts` ends, so that a restore can be made to wait for it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ReceiptsExit {
+    /// All were read, and none was asked to prove more than it does.
+    Ok,
+    /// `--fail-below`: one proves less, or there is none.
+    Below,
+    /// One cannot be read.
+    Unreadable,
+    /// None could be looked at.
+    Failed(Exit),
+}
+
+impl ReceiptsExit {
+    /// For `--help`.
+    pub const HELP: &str = "Exit codes:\n    0  every receipt was read\n   10  --fail-below: some receipt proves less, or there is none\n   11  some receipt cannot be read (also with --fail-below)\n    2  flags or files are at fault, or the Backup that --backup names is not there\n    3  no usable kubeconfig\n    4  the API server does not answer, or refuses";
+}
+
+impl From<ReceiptsExit> for process::ExitCode {
+    fn from(exit: ReceiptsExit) -> Self {
+        match exit {
+            ReceiptsExit::Ok => Self::from(0),
+            ReceiptsExit::Below => Self::from(10),
+            ReceiptsExit::Unreadable => Self::from(11),
+            ReceiptsExit::Failed(exit) => exit.into(),
+        }
+    }
+}
+
+/// How `coordinator verify` ends: by the gravest that came out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum VerifyExit {
+    /// Every receipt claims what its facts prove.
+    Agrees,
+    /// One claims less.
+    ClaimsLess,
+    /// One cannot be checked or read, or the Backup that was named has none.
+    Unchecked,
+    /// One claims more.
+    ClaimsMore,
+    /// None could be looked at.
+    Failed(Exit),
+}
+
+impl VerifyExit {
+    /// For `--help`.
+    pub const HELP: &str = "Exit codes:\n    0  every receipt claims what its facts prove\n   10  some receipt claims less than its facts prove\n   11  some receipt cannot be checked or read, or the Backup that --backup names has none\n   12  some receipt claims MORE than its facts prove: trust none of it\n    2  flags or files are at fault, or the Backup that --backup names is not there\n    3  no usable kubeconfig\n    4  the API server does not answer, or refuses";
+}
+
+impl From<VerifyExit> for process::ExitCode {
+    fn from(exit: VerifyExit) -> Self {
+        match exit {
+            VerifyExit::Agrees => Self::from(0),
+            VerifyExit::ClaimsLess => Self::from(10),
+            VerifyExit::Unchecked => Self::from(11),
+            VerifyExit::ClaimsMore => Self::from(12),
+            VerifyExit::Failed(exit) => exit.into(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -13,6 +13,8 @@ const WAITING_INPUTS_MAX: usize = 1_024;
 pub enum Input {
     /// For the core. Boxed, because an event may hold a whole Lease and the others are a few bytes.
     Event(Box<Event>),
+    /// Several for the core, of one change.
+    Events(Vec<Event>),
     /// A kind's first list is in, or it is known that the kind cannot be had.
     Listed(Kind),
     /// Whether an optional kind can be read, now that it changed.

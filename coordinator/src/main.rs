@@ -5,6 +5,7 @@ use std::process::ExitCode;
 mod api;
 mod cli;
 mod clock;
+mod doctor;
 mod election;
 mod engine_loop;
 mod error_chain;
@@ -17,12 +18,19 @@ mod inventory_files;
 mod kind;
 mod log;
 mod metrics;
+mod output;
 mod own_place;
+mod page;
 mod plan;
 mod publish;
+mod receipts;
 mod run;
+mod scheduler;
 mod signals;
+mod simulate;
 mod status;
+mod throttle;
+mod verify;
 mod watch;
 
 fn main() -> ExitCode {
@@ -30,6 +38,10 @@ fn main() -> ExitCode {
         Ok(cli::Command::Run(flags)) => run::run(*flags).into(),
         Ok(cli::Command::Status(flags)) => status::run(&flags).into(),
         Ok(cli::Command::Plan(flags)) => plan::run(&flags).into(),
+        Ok(cli::Command::Doctor(flags)) => doctor::run(&flags).into(),
+        Ok(cli::Command::Receipts(flags)) => receipts::run(&flags).into(),
+        Ok(cli::Command::Verify(flags)) => verify::run(&flags).into(),
+        Ok(cli::Command::Simulate(flags)) => simulate::run(&flags).into(),
         Err(refused) => refused.print(),
     }
 }

@@ -1,9 +1,14 @@
 //! What the user typed: subcommands, flags and the environment variables of the same names.
 
+mod doctor_flags;
+mod hold_flags;
 mod plan_flags;
+mod receipts_flags;
 mod run_flags;
 mod schedule_flags;
+mod simulate_flags;
 mod status_flags;
+mod throttle_flags;
 mod values;
 
 use std::fmt::Write as _;
@@ -11,12 +16,16 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
-use crate::exit::{Exit, PlanExit};
+use crate::exit::{DoctorExit, Exit, PlanExit, ReceiptsExit, VerifyExit};
 
+pub use doctor_flags::{DoctorFlags, DoctorOutput};
 pub use plan_flags::{PlanFlags, PlanOutput};
-pub use run_flags::RunFlags;
+pub use receipts_flags::{ReceiptsFlags, ReceiptsSource, VerifyFlags};
+pub use run_flags::{RunFlags, SchedulesMode};
 pub use schedule_flags::{HookError, ScheduleFlags, Way};
+pub use simulate_flags::{SimulateFlags, SimulateOutput, StartWhen};
 pub use status_flags::{Output, StatusFlags};
+pub use throttle_flags::ThrottleFlags;
 
 /// Releases snapshot groups of Velero backups within a budget of concurrent snapshots, and says what it did.
 #[derive(Debug, Parser)]
@@ -36,7 +45,22 @@ pub enum Command {
     /// Plan when each group is backed up, and show why then, the load, and what would change.
     #[command(after_help = PlanExit::HELP)]
     Plan(Box<PlanFlags>),
+    /// Look for what is wrong with a cluster, before or after the install: findings with evidence and what mends them.
+    #[command(after_help = DoctorExit::HELP)]
+    Doctor(DoctorFlags),
+    /// Read back what was proven of each group in each Backup, before it is restored.
+    #[command(after_help = ReceiptsExit::HELP)]
+    Receipts(ReceiptsFlags),
+    /// Hold each receipt against its own facts: does it claim what they prove?
+    #[command(after_help = VerifyExit::HELP)]
+    Verify(VerifyFlags),
+    /// Play nights under a model of EC2 and Velero: what would this budget do, and which is best?
+    #[command(after_help = SIMULATE_EXITS)]
+    Simulate(Box<SimulateFlags>),
 }
+
+/// How `simulate` ends.
+const SIMULATE_EXITS: &str = "Exit codes:\n    0  simulated\n    2  flags, settings or files are at fault, or the cluster cannot be read; standard error says which";
 
 /// The command line was not one, or asked for help or the version.
 #[derive(Debug)]
@@ -109,7 +133,8 @@ mod tests {
                     "COORDINATOR_NAMESPACE" => Some("POD_NAMESPACE"),
                     "IDENTITY" => Some("POD_NAME"),
                     // What one look shows, and of what, is typed, not configured.
-                    "NAMESPACE" | "OUTPUT" | "FILE" | "DIFF" | "DATE" => None,
+                    "NAMESPACE" | "OUTPUT" | "FILE" | "DIFF" | "DATE" | "GROUPS" | "COMPARE" | "SEED" | "NIGHTS"
+                    | "NEIGHBOUR_CALLS" | "START" | "BACKUP" | "GROUP" | "FAIL_BELOW" => None,
                     other => Some(other),
                 };
                 assert_eq!(variable, known, "--{}", arg.get_long().unwrap());

@@ -2,44 +2,72 @@
 
 use std::net::SocketAddr;
 
-use clap::Args;
+use clap::{Args, ValueEnum};
 use coordinator_core::settings::{
-    BARRIER_STALL_DEFAULT_MS, CLOCK_ERROR_DEFAULT_MS, MAX_CONCURRENT_SNAPSHOTS_DEFAULT, ModeSetting,
-    ROUND_DURATION_DEFAULT_S, ROUND_IDLE_DEFAULT_MS,
+    BARRIER_STALL_DEFAULT_MS, CLOCK_ERROR_DEFAULT_MS, ModeSetting, ROUND_DURATION_DEFAULT_S, ROUND_IDLE_DEFAULT_MS,
 };
 use shared::identity::Namespace;
 
+use super::hold_flags::HoldFlags;
+use super::schedule_flags::ScheduleFlags;
+use super::throttle_flags::ThrottleFlags;
 use super::values::{self, Ms, Seconds};
 use crate::log::{Format, Level};
+
+/// How often is planned when nobody says, s (the original's `CHECK_INTERVAL_SECONDS`).
+const CHECK_INTERVAL_DEFAULT_S: u32 = 3_600;
+
+/// What the stagger scheduler does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum SchedulesMode {
+    /// Nothing.
+    Off,
+    /// Plans, and says what it would write.
+    DryRun,
+    /// Plans, and writes.
+    Apply,
+}
+
+impl SchedulesMode {
+    /// Its word on the command line.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Off => "off",
+            Self::DryRun => "dry-run",
+            Self::Apply => "apply",
+        }
+    }
+}
 
 /// How `coordinator run` is set up. Each flag has an environment variable of the same name.
 #[derive(Debug, Args)]
 pub struct RunFlags {
-    /// The budget: how many volumes may be between release and cut at once (1 to 1000)
-    #[arg(long, env, value_name = "VOLUMES", value_parser = values::max_concurrent_snapshots, allow_hyphen_values = true,
-          default_value_t = MAX_CONCURRENT_SNAPSHOTS_DEFAULT)]
-    pub max_concurrent_snapshots: u32,
+    /// The stagger scheduler: off, dry-run (says what it would write) or apply (keeps one Velero Schedule a group true to the plan)
+    #[arg(long, env, value_name = "WHAT", value_enum, ignore_case = true, default_value_t = SchedulesMode::Off, help_heading = "Schedules")]
+    pub schedules: SchedulesMode,
 
-    /// How groups are released: auto, arrive-and-go or barrier (workloads may say otherwise by annotation)
+    /// It plans at least this often, seconds (10 to 86400), and soon after the cluster's volumes, claims, pods or StatefulSets change
+    #[arg(long, env, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(10..=86_400), allow_hyphen_values = true,
+          default_value_t = CHECK_INTERVAL_DEFAULT_S, help_heading = "Schedules")]
+    pub check_interval_seconds: u32,
+
+    /// When backups run, and what Schedules contain; budget, labelling and selection of pods are those of releasing, too.
+    #[command(flatten)]
+    pub schedule: ScheduleFlags,
+
+    #[command(flatten)]
+    pub throttle: ThrottleFlags,
+
+    #[command(flatten)]
+    pub hold: HoldFlags,
+
+    /// How groups are released: auto, arrive-and-go, barrier or lead (workloads may say otherwise by annotation)
     #[arg(long, env, value_name = "MODE", value_parser = values::mode, default_value = "auto")]
     pub mode: ModeSetting,
-
-    /// Whether pods are put into groups by labelling them: true or false
-    #[arg(long, env, value_name = "BOOL", value_parser = values::switch, action = clap::ArgAction::Set,
-          num_args = 0..=1, default_missing_value = "true", default_value = "true")]
-    pub ensure_backup_consistency: bool,
-
-    /// Look only at pods with these labels, such as `backup=yes,tier!=test` [default: all pods]
-    #[arg(long, env, value_name = "SELECTOR", value_parser = values::not_empty)]
-    pub resource_label_selector: Option<String>,
 
     /// Velero's --item-block-worker-count [default: read from the arguments of Velero's Deployment]
     #[arg(long, env, value_name = "WORKERS", value_parser = values::item_block_workers, allow_hyphen_values = true)]
     pub item_block_workers: Option<u32>,
-
-    /// The namespace that Velero runs in
-    #[arg(long, env, value_name = "NAMESPACE", default_value = "velero")]
-    pub velero_namespace: Namespace,
 
     /// A barrier without a new arrival for this long goes on without the missing members
     #[arg(long, env, value_name = "TIME", value_parser = values::barrier_stall, allow_hyphen_values = true,
@@ -69,7 +97,7 @@ pub struct RunFlags {
     #[arg(long, env = "POD_NAME", value_name = "NAME", value_parser = values::not_empty)]
     pub identity: Option<String>,
 
-    /// Where /livez, /readyz and /metrics are served; port 0 takes a free one (see the log)
+    /// Where the status page, /status.json, /metrics, /livez and /readyz are served; port 0 takes a free one (see the log)
     #[arg(long, env, value_name = "ADDRESS", default_value = "0.0.0.0:8080")]
     pub http_address: SocketAddr,
 

@@ -35,7 +35,7 @@ pub enum HookError {
 }
 
 /// When, and what.
-#[derive(Debug, Args)]
+#[derive(Clone, Debug, Args)]
 pub struct ScheduleFlags {
     /// The budget: how many volumes may be in flight at once (1 to 1000)
     #[arg(long, env, value_name = "VOLUMES", value_parser = values::max_concurrent_snapshots, allow_hyphen_values = true,
@@ -111,4 +111,9 @@ pub struct ScheduleFlags {
 
 /// A label selector as typed and as understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LabelSelector(pub Selector);
+pub struct LabelSelector {
+    /// As typed.
+    pub text: String,
+    /// As understood.
+    pub selector: Selector,
+}

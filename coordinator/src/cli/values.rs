@@ -4,15 +4,19 @@ use std::fmt;
 use std::ops::RangeInclusive;
 
 use coordinator_core::inventory::{selector_text, wishes};
+use coordinator_core::policy::{self, ThawOnCut};
 use coordinator_core::schedule::settings::RUN_MAX_S;
 use coordinator_core::settings::{MAX_CONCURRENT_SNAPSHOTS_RANGE, ModeSetting};
+use http::Uri;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 use shared::admission::Mode;
 use shared::deadline::{HOOK_TIMEOUT_MAX_MS, HOOK_TIMEOUT_MIN_MS};
 use shared::duration::{format_ms, parse_ms};
+use shared::verdict::Verdict;
 
 use super::schedule_flags::LabelSelector;
+use super::throttle_flags::{Dimensions, DriverMetrics};
 
 /// A length of time in ms, as a flag's value.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,6 +68,15 @@ const ROUND_IDLE_MS: RangeInclusive<u64> = 100..=3_600_000;
 /// Up to a minute, ms: clocks that are further apart prove nothing about a cut.
 const CLOCK_ERROR_MS: RangeInclusive<u64> = 0..=60_000;
 
+/// From a second (tests) to an hour, ms: a cool-down that outlasts a night raises nothing in it.
+const COOL_DOWN_MS: RangeInclusive<u64> = 1_000..=3_600_000;
+
+/// From a tenth of a second (tests) to ten minutes, ms: the first member is held for all of it.
+const CALL_WITHIN_MS: RangeInclusive<u64> = 100..=600_000;
+
+/// From a second (tests) to an hour, ms.
+const CALM_PERIOD_MS: RangeInclusive<u64> = 1_000..=3_600_000;
+
 /// More workers than this are a typing error: each holds a Backup's whole state.
 const WORKERS: RangeInclusive<u32> = 1..=1_000;
 
@@ -88,6 +101,26 @@ pub fn max_concurrent_snapshots(text: &str) -> Result<u32, String> {
     whole_number(text, "volumes", MAX_CONCURRENT_SNAPSHOTS_RANGE)
 }
 
+/// `--fail-below`. Nothing proves less than `failed`.
+pub fn verdict(text: &str) -> Result<Verdict, String> {
+    Verdict::parse(text.trim())
+        .filter(|verdict| *verdict != Verdict::Failed)
+        .ok_or_else(|| "it must be group-consistent, member-consistent, crash-consistent or unknown".to_owned())
+}
+
+/// One of `--compare`.
+pub fn compared_max(text: &str) -> Result<u32, String> {
+    let max = text.trim().strip_prefix("max=").ok_or("it must be max=VOLUMES, such as max=20".to_owned())?;
+    max_concurrent_snapshots(max)
+}
+
+/// `--neighbour-calls`.
+pub fn calls_per_second(text: &str) -> Result<f64, String> {
+    let rate: Option<f64> = text.trim().parse().ok();
+    let legal = rate.filter(|rate| (0.0..=100.0).contains(rate));
+    legal.ok_or_else(|| "it must be a number of calls a second from 0 to 100".to_owned())
+}
+
 /// `--item-block-workers`.
 pub fn item_block_workers(text: &str) -> Result<u32, String> {
     whole_number(text, "workers", WORKERS)
@@ -109,9 +142,79 @@ pub fn round_idle(text: &str) -> Result<Ms, String> {
     length(text, &ROUND_IDLE_MS)
 }
 
+/// `--throttle-cool-down`.
+pub fn cool_down(text: &str) -> Result<Ms, String> {
+    length(text, &COOL_DOWN_MS)
+}
+
+/// `--throttle-calm-period`.
+pub fn calm_period(text: &str) -> Result<Ms, String> {
+    length(text, &CALM_PERIOD_MS)
+}
+
+/// `--driver-metrics`.
+pub fn driver_metrics(text: &str) -> Result<DriverMetrics, String> {
+    match text.trim() {
+        "off" | "false" | "" => Ok(DriverMetrics::Off),
+        "discover" | "true" => Ok(DriverMetrics::Discover),
+        urls => urls.split(',').map(|url| metrics_url(url.trim())).collect::<Result<_, _>>().map(DriverMetrics::At),
+    }
+}
+
+fn metrics_url(text: &str) -> Result<Uri, String> {
+    let wrong =
+        || format!("`{text}` must be off, discover, or URLs such as http://10.0.0.7:3301/metrics, parted by commas");
+    let uri: Uri = text.parse().map_err(|_| wrong())?;
+    match (uri.scheme_str(), uri.host()) {
+        (Some("http"), Some(_)) => Ok(uri),
+        (Some("https"), _) => Err(format!("`{text}`: the driver serves plain HTTP, so it must begin with http://")),
+        _ => Err(wrong()),
+    }
+}
+
+/// `--cloudwatch-dimensions`. CloudWatch takes 30 of them (API reference, `Metric`).
+pub fn dimensions(text: &str) -> Result<Dimensions, String> {
+    let wrong = || "it must be 1 to 30 dimensions such as Action=CreateSnapshot,Service=EC2".to_owned();
+    let pair = |part: &str| {
+        let (name, value) = part.split_once('=').map(|(name, value)| (name.trim(), value.trim()))?;
+        (!name.is_empty() && !value.is_empty()).then(|| (name.to_owned(), value.to_owned()))
+    };
+    let pairs: Option<Vec<_>> = text.split(',').map(pair).collect();
+    pairs.filter(|pairs| pairs.len() <= 30).map(Dimensions).ok_or_else(wrong)
+}
+
+/// `--cloudwatch-period`: whole minutes, at most as long as a value says something about now.
+pub fn cloudwatch_period(text: &str) -> Result<Seconds, String> {
+    let Ms(ms) = length(text, &(60_000..=600_000))?;
+    match u32::try_from(ms / 1_000) {
+        Ok(seconds) if ms % 60_000 == 0 => Ok(Seconds(seconds)),
+        _ => Err("it must be whole minutes".to_owned()),
+    }
+}
+
 /// `--clock-error`.
 pub fn clock_error(text: &str) -> Result<Ms, String> {
     length(text, &CLOCK_ERROR_MS)
+}
+
+/// `--thaw-on-cut`.
+pub fn thaw_on_cut(text: &str) -> Result<ThawOnCut, String> {
+    policy::parse_thaw(text).ok_or_else(|| format!("it must be {}", policy::THAW_RULE))
+}
+
+/// `--frozen-max`.
+pub fn frozen_max(text: &str) -> Result<u32, String> {
+    policy::parse_frozen_max(text.trim()).ok_or_else(|| format!("it must be {}", policy::FROZEN_MAX_RULE))
+}
+
+/// `--frozen-time-max`.
+pub fn frozen_time_max(text: &str) -> Result<Ms, String> {
+    policy::parse_frozen_time_ms(text).map(Ms).ok_or_else(|| format!("it must be {}", policy::FROZEN_TIME_RULE))
+}
+
+/// `--call-within`.
+pub fn call_within(text: &str) -> Result<Ms, String> {
+    length(text, &CALL_WITHIN_MS)
 }
 
 /// `--backup-window-hours`.
@@ -171,9 +274,10 @@ pub fn hook_timeout(text: &str) -> Result<Ms, String> {
     length(text, &(HOOK_TIMEOUT_MIN_MS..=HOOK_TIMEOUT_MAX_MS))
 }
 
-/// `--resource-label-selector` where it is not only handed on.
+/// `--resource-label-selector`.
 pub fn selector(text: &str) -> Result<LabelSelector, String> {
-    selector_text::parse(text).map(LabelSelector).map_err(|wrong| wrong.to_string())
+    let selector = selector_text::parse(text).map_err(|wrong| wrong.to_string())?;
+    Ok(LabelSelector { text: text.to_owned(), selector })
 }
 
 /// `--mode`.
@@ -181,7 +285,7 @@ pub fn mode(text: &str) -> Result<ModeSetting, String> {
     match (text, Mode::parse(text)) {
         ("auto", _) => Ok(ModeSetting::Auto),
         (_, Some(mode)) => Ok(ModeSetting::Fixed(mode)),
-        (_, None) => Err("it must be auto, arrive-and-go or barrier".to_owned()),
+        (_, None) => Err("it must be auto, arrive-and-go, barrier or lead".to_owned()),
     }
 }
 
@@ -211,6 +315,17 @@ mod tests {
         for text in ["0", "-1", "1e9", "5 snapshots", "1001", "5.0", "", "99999999999999999999", "٥"] {
             let said = max_concurrent_snapshots(text).unwrap_err();
             assert_eq!(said, "it must be a whole number of volumes from 1 to 1000", "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_simulated_is_bounded() {
+        assert_eq!((compared_max("max=20"), calls_per_second(" 1.5 ")), (Ok(20), Ok(1.5)));
+        for text in ["20", "max=", "max=0", "max=1001", "min=5", ""] {
+            assert!(compared_max(text).is_err(), "{text}");
+        }
+        for text in ["NaN", "-1", "inf", "101", "many", ""] {
+            assert!(calls_per_second(text).is_err(), "{text}");
         }
     }
 
@@ -249,10 +364,36 @@ mod tests {
     }
 
     #[test]
+    fn sources_of_throttle_signals() {
+        assert_eq!(
+            (driver_metrics("off"), driver_metrics("discover")),
+            (Ok(DriverMetrics::Off), Ok(DriverMetrics::Discover))
+        );
+        let two = driver_metrics("http://10.0.0.7:3301/metrics, http://[fd00::7]:3301/metrics").unwrap();
+        assert_eq!(two.to_string(), "http://10.0.0.7:3301/metrics,http://[fd00::7]:3301/metrics");
+        for text in ["10.0.0.7:3301", "ftp://x/metrics", "maybe", "http://a,,http://b"] {
+            assert!(driver_metrics(text).unwrap_err().contains("http://10.0.0.7:3301/metrics"), "{text}");
+        }
+        assert!(driver_metrics("https://x/metrics").unwrap_err().contains("plain HTTP"));
+        let pair = ("Action".to_owned(), "CreateSnapshot".to_owned());
+        assert_eq!(dimensions(" Action = CreateSnapshot "), Ok(Dimensions(vec![pair])));
+        for text in ["", "Action", "=x", "Action=", "A=B,", &"A=B,".repeat(31)] {
+            assert!(dimensions(text).unwrap_err().contains("Action=CreateSnapshot"), "{text}");
+        }
+        assert_eq!(cloudwatch_period("5m"), Ok(Seconds(300)));
+        for text in ["59s", "90s", "11m", "1", "-1m"] {
+            assert!(cloudwatch_period(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
     fn modes_and_switches() {
         assert_eq!(mode("auto"), Ok(ModeSetting::Auto));
         assert_eq!(mode("barrier"), Ok(ModeSetting::Fixed(Mode::Barrier)));
-        assert!(mode("lead").is_err());
+        assert_eq!((mode("lead"), thaw_on_cut("member")), (Ok(ModeSetting::Fixed(Mode::Lead)), Ok(ThawOnCut::Member)));
+        assert_eq!(thaw_on_cut("pod").unwrap_err(), "it must be group, member or off");
+        assert_eq!(frozen_max("0").unwrap_err(), "it must be a whole number of members from 1 to 1000");
+        assert!(frozen_time_max("20").unwrap_err().contains("from 1s to 1h") && mode("follow").is_err());
         assert_eq!((switch("True"), switch("0")), (Ok(true), Ok(false)));
         assert!(switch("maybe").is_err());
     }

@@ -78,12 +78,18 @@ impl Executor {
             Command::UpdateBudget(budget, version) => {
                 leases::update(client, &self.namespace, budget.encode(), version).await
             }
+            Command::CreateLimiter(limiter) => leases::create(client, &self.namespace, limiter.encode()).await,
+            Command::UpdateLimiter(limiter, version) => {
+                leases::update(client, &self.namespace, limiter.encode(), version).await
+            }
             Command::CreateGroup(group) => leases::create(client, &self.namespace, group.encode()).await,
             Command::UpdateGroup(group, version) => {
                 leases::update(client, &self.namespace, group.encode(), version).await
             }
             Command::DeleteLease(key, version) => leases::delete(client, &self.namespace, &key, version).await,
-            Command::LabelPod { pod, uid, group } => pods::label(client, &self.refusals, pod, &uid, &group).await,
+            Command::LabelPod { pod, uid, group, instead_of } => {
+                pods::label(client, &self.refusals, pods::Wanted { pod, uid, group, instead_of }).await
+            }
             Command::AnnotateBackup { backup, group, json } => backups::annotate(client, &backup, &group, &json).await,
         }
     }

@@ -9,6 +9,7 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 use serde_json::{Map, Value};
 
 use super::facts::{Taken, take};
+use super::source::Content;
 
 /// What is said of a document that holds no object.
 pub const NO_OBJECT: &str = "it is no Kubernetes object and no list of them (no `kind`, no `items`)";
@@ -32,19 +33,6 @@ pub struct Document {
 pub struct NoEnd;
 
 impl Document {
-    /// Whether all of it is there.
-    pub fn check(&self) -> Result<(), NoEnd> {
-        if self.items && self.kind.is_none() { Err(NoEnd) } else { Ok(()) }
-    }
-
-    /// Hands the facts over.
-    pub fn give(self, to: &mut Facts) {
-        for fact in self.facts {
-            to.put(fact);
-        }
-        to.findings.extend(self.findings);
-    }
-
     /// Where the next page of a list begins.
     pub fn next_page(&self) -> Option<&str> {
         self.next.as_deref().filter(|token| !token.is_empty())
@@ -56,6 +44,21 @@ impl Document {
             Taken::Other => {}
             Taken::Unreadable(finding) => self.findings.push(finding),
         }
+    }
+}
+
+impl Content for Document {
+    type To = Facts;
+
+    fn check(&self) -> Result<(), NoEnd> {
+        if self.items && self.kind.is_none() { Err(NoEnd) } else { Ok(()) }
+    }
+
+    fn give(self, to: &mut Facts) {
+        for fact in self.facts {
+            to.put(fact);
+        }
+        to.findings.extend(self.findings);
     }
 }
 

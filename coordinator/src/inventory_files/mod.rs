@@ -6,6 +6,19 @@
 pub mod document;
 mod facts;
 mod limited;
+pub mod objects;
 mod source;
 
-pub use source::{ReadError, read};
+use coordinator_core::inventory::facts::Facts;
+use serde_json::Value;
+
+pub use source::{Content, ReadError, read, read_objects};
+
+/// Takes one object, where the inventory holds its kind.
+pub fn put(object: Value, to: &mut Facts) {
+    match facts::take(object, None) {
+        facts::Taken::Fact(fact) => to.put(fact),
+        facts::Taken::Other => {}
+        facts::Taken::Unreadable(finding) => to.findings.push(finding),
+    }
+}

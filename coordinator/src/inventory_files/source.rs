@@ -5,9 +5,12 @@ use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use coordinator_core::inventory::facts::Facts;
+use serde::de::DeserializeOwned;
+use serde_json::Value;
 
-use super::document::{Document, NO_OBJECT};
+use super::document::{Document, NO_OBJECT, NoEnd};
 use super::limited::{FILE_BYTES_MAX, Limited, Seen};
+use super::objects::Objects;
 
 /// Standard input's name.
 const STDIN: &str = "-";
@@ -70,32 +73,60 @@ pub enum ReadError {
 pub fn read(files: &[String]) -> Result<Facts, ReadError> {
     let mut facts = Facts::default();
     for file in files {
-        read_one(file, &mut facts)?;
+        read_one::<Document>(file, &mut facts)?;
     }
     Ok(facts)
 }
 
-fn read_one(file: &str, facts: &mut Facts) -> Result<(), ReadError> {
+/// Reads every file's objects whole, one document of a file after the other.
+///
+/// # Errors
+/// With the first file that cannot be used.
+pub fn read_objects(files: &[String], each: &mut dyn FnMut(Value)) -> Result<(), ReadError> {
+    for file in files {
+        let mut objects = Vec::new();
+        read_one::<Objects>(file, &mut objects)?;
+        objects.into_iter().for_each(&mut *each);
+    }
+    Ok(())
+}
+
+/// One document of a file, and where its content goes.
+pub trait Content: DeserializeOwned {
+    /// What is filled.
+    type To;
+
+    /// Whether all of it is there.
+    ///
+    /// # Errors
+    /// When its end is missing.
+    fn check(&self) -> Result<(), NoEnd>;
+
+    /// Hands the content over.
+    fn give(self, to: &mut Self::To);
+}
+
+fn read_one<D: Content>(file: &str, facts: &mut D::To) -> Result<(), ReadError> {
     if file == STDIN {
-        return read_from(io::stdin().lock(), "standard input", FILE_BYTES_MAX, facts);
+        return read_from::<D>(io::stdin().lock(), "standard input", FILE_BYTES_MAX, facts);
     }
     let failed = |source| ReadError::Io { file: file.to_owned(), source };
     let opened = File::open(Path::new(file)).map_err(failed)?;
     if opened.metadata().map_err(failed)?.len() > FILE_BYTES_MAX {
         return Err(ReadError::TooLarge { file: file.to_owned() });
     }
-    read_from(opened, file, FILE_BYTES_MAX, facts)
+    read_from::<D>(opened, file, FILE_BYTES_MAX, facts)
 }
 
-fn read_from(reader: impl Read, file: &str, limit: u64, facts: &mut Facts) -> Result<(), ReadError> {
+fn read_from<D: Content>(reader: impl Read, file: &str, limit: u64, facts: &mut D::To) -> Result<(), ReadError> {
     let limited = Limited::new(reader, file, limit);
     let seen = limited.seen();
     let mut reader = BufReader::with_capacity(BUFFER_BYTES, limited);
     let whole = Whole { file, seen };
     match first_byte(&mut reader).map_err(|source| whole.io(source))? {
         None => Err(ReadError::Empty { file: file.to_owned() }),
-        Some(b'{') => json(reader, &whole, facts),
-        Some(_) => yaml(reader, &whole, facts),
+        Some(b'{') => json::<D>(reader, &whole, facts),
+        Some(_) => yaml::<D>(reader, &whole, facts),
     }
 }
 
@@ -124,8 +155,8 @@ fn first_byte(reader: &mut impl BufRead) -> io::Result<Option<u8>> {
     }
 }
 
-fn json(reader: impl Read, whole: &Whole<'_>, facts: &mut Facts) -> Result<(), ReadError> {
-    let documents = serde_json::Deserializer::from_reader(reader).into_iter::<Document>();
+fn json<D: Content>(reader: impl Read, whole: &Whole<'_>, facts: &mut D::To) -> Result<(), ReadError> {
+    let documents = serde_json::Deserializer::from_reader(reader).into_iter::<D>();
     for document in documents {
         let document = document.map_err(|error| whole.error(error.is_eof(), error))?;
         document.check().map_err(|error| whole.error(true, error))?;
@@ -134,7 +165,7 @@ fn json(reader: impl Read, whole: &Whole<'_>, facts: &mut Facts) -> Result<(), R
     Ok(())
 }
 
-fn yaml(mut reader: impl Read, whole: &Whole<'_>, facts: &mut Facts) -> Result<(), ReadError> {
+fn yaml<D: Content>(mut reader: impl Read, whole: &Whole<'_>, facts: &mut D::To) -> Result<(), ReadError> {
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_reader_input_bytes: None,
@@ -146,7 +177,7 @@ fn yaml(mut reader: impl Read, whole: &Whole<'_>, facts: &mut Facts) -> Result<(
         with_snippet: false,
     };
     let mut documents = 0_usize;
-    for document in serde_saphyr::read_with_options::<_, Document>(&mut reader, options) {
+    for document in serde_saphyr::read_with_options::<_, D>(&mut reader, options) {
         let document = document.map_err(|error| whole.error(false, error))?;
         document.check().map_err(|error| whole.error(true, error))?;
         document.give(facts);
@@ -190,7 +221,7 @@ mod tests {
 
     fn read_text(text: &str) -> Result<Facts, ReadError> {
         let mut facts = Facts::default();
-        read_from(text.as_bytes(), "dump", 1 << 20, &mut facts).map(|()| facts)
+        read_from::<Document>(text.as_bytes(), "dump", 1 << 20, &mut facts).map(|()| facts)
     }
 
     const PV: &str = r#"{"apiVersion":"v1","kind":"PersistentVolume","metadata":{"name":"NAME"},"spec":{"csi":{"driver":"ebs.csi.aws.com","volumeHandle":"vol-1"}}}"#;

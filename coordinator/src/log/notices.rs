@@ -4,6 +4,8 @@ use std::time::Instant;
 
 use coordinator_core::notice::{Notice, StallReason};
 use coordinator_core::objects::{BackupFailure, ObjectKey, PodKey};
+use coordinator_core::report::unanswered;
+use coordinator_core::throttle::limiter::{Change, Why};
 use serde_json::{Value, json};
 use shared::duration::format_ms;
 use shared::identity::GroupKey;
@@ -39,6 +41,15 @@ fn repeated_by(notice: &Notice) -> Option<&str> {
 
 fn line_of(notice: &Notice) -> (EventType, String, Fields) {
     match notice {
+        Notice::ConcurrencyAdjusted { change, usage } => limit_line(change, *usage),
+        Notice::SignalHealth { source, works, evidence } => {
+            let message = if *works {
+                format!("throttle signal {source} works again: {evidence}")
+            } else {
+                format!("throttle signal {source} says nothing, and nothing is raised on its word: {evidence}")
+            };
+            (EventType::SignalHealth, message, fields(json!({"source": source.as_str(), "works": works})))
+        }
         Notice::RoundOpened { group, mode, weight, backup } => (
             EventType::GroupCreated,
             format!("the first member of {group} arrived: it needs {weight} volumes, mode {mode}"),
@@ -84,9 +95,22 @@ fn line_of(notice: &Notice) -> (EventType, String, Fields) {
         ),
         Notice::BackupFailed { backup, failure, groups } => backup_failed_line(backup, *failure, groups),
         Notice::LeaseInvalid { message, .. } => (EventType::LeaseInvalid, message.clone(), Fields::new()),
-        Notice::AnnotationInvalid { group: _, object, value } => (
+        Notice::CallUnanswered { group, called, missing } => (
+            EventType::CallUnanswered,
+            format!("{group}: {}", unanswered(*called, missing)),
+            group_fields(group, json!({"pod_count": missing.len()})),
+        ),
+        Notice::HoldEnded { group, members, at_most_ms } => (
+            EventType::HoldEnded,
+            format!(
+                "{group} was held still for {}, as long as it may be: {members} members let go",
+                format_ms(*at_most_ms)
+            ),
+            group_fields(group, json!({"pod_count": members})),
+        ),
+        Notice::AnnotationInvalid { group: _, annotation, object, value, rule } => (
             EventType::AnnotationInvalid,
-            format!("{object}: its mode annotation is ignored: it must be auto, arrive-and-go or barrier"),
+            format!("{object}: its {annotation} annotation is ignored: it must be {rule}"),
             fields(json!({"object": object, "value": value})),
         ),
         Notice::GroupTooLarge { group, members } => (
@@ -105,6 +129,23 @@ fn line_of(notice: &Notice) -> (EventType, String, Fields) {
             (EventType::LeaseCollected, format!("Lease {lease} is deleted"), fields(json!({"lease": lease})))
         }
     }
+}
+
+/// The original's two fields, and what explains them.
+fn limit_line(change: &Change, usage: u32) -> (EventType, String, Fields) {
+    let Change { from, to, max, why } = change;
+    let source = match why {
+        Why::Throttled(source, _) | Why::Calm(source, _) => Some(source.as_str()),
+        Why::Ceiling | Why::Adopted => None,
+    };
+    (
+        EventType::ConcurrencyAdjusted,
+        format!("adjusted concurrency from {from} to {to} of at most {max} volumes: {why}"),
+        fields(json!({
+            "original": max, "adjusted": to, "previous": from, "in_use": usage,
+            "reason": why.as_str(), "source": source, "why": why.to_string(),
+        })),
+    )
 }
 
 fn stall(why: StallReason) -> String {
@@ -136,13 +177,18 @@ fn receipt_line(receipt: &Receipt) -> (EventType, String, Fields) {
         epoch,
         backup,
         mode,
+        way,
         degraded,
         weight,
         opened_at,
         closed_at,
         members,
         members_omitted,
+        frozen_max,
+        quiesce_skew_ms,
+        clock_error_ms,
         skew_ms,
+        earlier_rounds,
         verdict,
         why,
     } = receipt;
@@ -152,7 +198,12 @@ fn receipt_line(receipt: &Receipt) -> (EventType, String, Fields) {
         "epoch": epoch,
         "backup": backup,
         "mode": mode,
+        "way": way,
         "degraded": degraded,
+        "frozen_max": frozen_max,
+        "quiesce_skew_ms": quiesce_skew_ms,
+        "clock_error_ms": clock_error_ms,
+        "earlier_rounds": earlier_rounds.as_ref().map(|earlier| earlier.count),
         "weight": weight,
         "opened_at": opened_at,
         "closed_at": closed_at,

@@ -16,6 +16,40 @@ pub struct AdmissionLabel {
     pub admission: &'static str,
 }
 
+/// Why the budget changed.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct AdjustmentLabels {
+    /// `lowered` or `raised`.
+    pub direction: &'static str,
+    /// `throttled`, `calm`, `ceiling` or `adopted`.
+    pub reason: &'static str,
+    /// The source of the evidence, or `none`.
+    pub source: &'static str,
+}
+
+/// What a source of throttle signals says.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SignalLabels {
+    /// As in the limiter Lease.
+    pub source: &'static str,
+    /// `calm`, `throttled` or `unknown`.
+    pub level: &'static str,
+}
+
+/// A source of throttle signals.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct SourceLabel {
+    /// As in the limiter Lease.
+    pub source: &'static str,
+}
+
+/// What was done to a Schedule.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ActionLabel {
+    /// `create`, `update`, `remove`, `pause` or `resume`.
+    pub action: &'static str,
+}
+
 /// One kind of request to the API server.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct RequestLabels {

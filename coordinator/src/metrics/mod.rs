@@ -2,6 +2,8 @@
 
 mod labels;
 mod notices;
+mod schedules;
 mod set;
 
+pub use schedules::PlanGauges;
 pub use set::Metrics;

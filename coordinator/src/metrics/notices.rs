@@ -1,10 +1,11 @@
 //! Which metrics a notice of the core moves.
 
 use coordinator_core::notice::Notice;
+use coordinator_core::throttle::limiter::{Change, Why};
 use prometheus_client::metrics::counter::Counter;
 use shared::receipt::{MemberEnd, Receipt};
 
-use super::labels::{AdmissionLabel, VerdictLabel};
+use super::labels::{AdjustmentLabels, AdmissionLabel, VerdictLabel};
 use super::set::Metrics;
 
 impl Metrics {
@@ -12,9 +13,12 @@ impl Metrics {
     pub fn told(&self, notice: &Notice) {
         let set = self.set();
         match notice {
+            Notice::ConcurrencyAdjusted { change, .. } => self.adjusted(change),
             Notice::Granted { waited_ms, .. } => set.round_wait_seconds.observe(seconds(*waited_ms)),
             Notice::RoundClosed(receipt) => self.closed(receipt),
             Notice::BarrierDegraded { .. } => count(&set.barriers_degraded),
+            Notice::CallUnanswered { .. } => count(&set.calls_unanswered),
+            Notice::HoldEnded { .. } => count(&set.holds_ended),
             Notice::PodLabelled { .. } => count(&set.pods_labelled),
             Notice::MemberLost { end: MemberEnd::PodGone, .. } => count(&set.members_gone),
             Notice::MemberLost { .. } => count(&set.members_expired),
@@ -25,7 +29,8 @@ impl Metrics {
             Notice::LeaseInvalid { .. } => count(&set.leases_invalid),
             Notice::LeaseCollected { .. } => count(&set.leases_collected),
             Notice::WriteFailed { .. } => count(&set.write_failures),
-            Notice::RoundOpened { .. }
+            Notice::SignalHealth { .. }
+            | Notice::RoundOpened { .. }
             | Notice::RoundWaits { .. }
             | Notice::Released { .. }
             | Notice::AnnotationInvalid { .. }
@@ -33,11 +38,24 @@ impl Metrics {
         }
     }
 
+    fn adjusted(&self, change: &Change) {
+        let direction = if change.to < change.from { "lowered" } else { "raised" };
+        let source = match &change.why {
+            Why::Throttled(source, _) | Why::Calm(source, _) => source.as_str(),
+            Why::Ceiling | Why::Adopted => "none",
+        };
+        let labels = AdjustmentLabels { direction, reason: change.why.as_str(), source };
+        self.set().budget_adjustments.get_or_create(&labels).inc();
+    }
+
     fn closed(&self, receipt: &Receipt) {
         let set = self.set();
         set.rounds.get_or_create(&VerdictLabel { verdict: receipt.verdict.as_str() }).inc();
         if let Some(skew_ms) = receipt.skew_ms {
             set.skew_seconds.observe(seconds(skew_ms));
+        }
+        if let Some(skew_ms) = receipt.quiesce_skew_ms {
+            set.quiesce_skew_seconds.observe(seconds(skew_ms));
         }
         for member in &receipt.members {
             if let Some(admission) = member.admission {

@@ -5,14 +5,22 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use coordinator_core::step::Gauges;
+use coordinator_core::throttle::evidence::{Level, Source};
+use coordinator_core::throttle::signals::{Health, Reading};
 use prometheus_client::encoding::text::encode;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::Histogram;
 use prometheus_client::registry::{Registry, Unit};
+use shared::admission::Admission;
+use shared::verdict::Verdict;
 
-use super::labels::{AdmissionLabel, BuildLabels, RequestLabels, ResourceLabel, VerdictLabel, WhyLabel};
+use super::labels::{
+    AdjustmentLabels, AdmissionLabel, BuildLabels, RequestLabels, ResourceLabel, SignalLabels, SourceLabel,
+    VerdictLabel, WhyLabel,
+};
+use super::schedules::ScheduleSet;
 use crate::api::{Answer, Observer, RequestLine};
 use crate::kind::Kind;
 use crate::log::dropped_lines;
@@ -36,7 +44,11 @@ pub(super) struct Set {
     pub(super) round_wait_seconds: Histogram,
     pub(super) skew_seconds: Histogram,
     pub(super) held_seconds: Histogram,
+    pub(super) budget_adjustments: Family<AdjustmentLabels, Counter>,
+    pub(super) quiesce_skew_seconds: Histogram,
     pub(super) barriers_degraded: Counter,
+    pub(super) calls_unanswered: Counter,
+    pub(super) holds_ended: Counter,
     pub(super) pods_labelled: Counter,
     pub(super) members_expired: Counter,
     pub(super) members_gone: Counter,
@@ -59,6 +71,12 @@ pub(super) struct Set {
     members_waiting: Gauge,
     budget_limit: Gauge,
     budget_granted: Gauge,
+    budget_max: Gauge,
+    snapshots_pending: Gauge,
+    throttled: Gauge,
+    signal_level: Family<SignalLabels, Gauge>,
+    signal_failing: Family<SourceLabel, Gauge>,
+    pub(super) schedules: ScheduleSet,
 }
 
 impl fmt::Debug for Metrics {
@@ -77,7 +95,11 @@ impl Metrics {
             round_wait_seconds: Histogram::new(WAIT_BUCKETS_S),
             skew_seconds: Histogram::new(SKEW_BUCKETS_S),
             held_seconds: Histogram::new(HELD_BUCKETS_S),
+            budget_adjustments: Family::default(),
+            quiesce_skew_seconds: Histogram::new(SKEW_BUCKETS_S),
             barriers_degraded: Counter::default(),
+            calls_unanswered: Counter::default(),
+            holds_ended: Counter::default(),
             pods_labelled: Counter::default(),
             members_expired: Counter::default(),
             members_gone: Counter::default(),
@@ -100,9 +122,18 @@ impl Metrics {
             members_waiting: Gauge::default(),
             budget_limit: Gauge::default(),
             budget_granted: Gauge::default(),
+            budget_max: Gauge::default(),
+            snapshots_pending: Gauge::default(),
+            throttled: Gauge::default(),
+            signal_level: Family::default(),
+            signal_failing: Family::default(),
+            schedules: ScheduleSet::default(),
         };
+        set.begin_at_zero();
         set.register_protocol();
+        set.register_limit();
         set.register_process();
+        set.schedules.register(&mut set.registry);
         Self(Arc::new(set))
     }
 
@@ -122,7 +153,17 @@ impl Metrics {
 
     /// What the core counts now.
     pub fn gauges(&self, gauges: Gauges) {
-        let Gauges { groups, rounds_open, rounds_queued, members_waiting, volumes_granted, volumes_limit } = gauges;
+        let Gauges {
+            groups,
+            rounds_open,
+            rounds_queued,
+            members_waiting,
+            volumes_granted,
+            volumes_limit,
+            volumes_max,
+            snapshots_pending,
+            level,
+        } = gauges;
         let count = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
         self.0.groups.set(count(groups));
         self.0.rounds_open.set(count(rounds_open));
@@ -130,6 +171,22 @@ impl Metrics {
         self.0.members_waiting.set(count(members_waiting));
         self.0.budget_granted.set(i64::from(volumes_granted));
         self.0.budget_limit.set(i64::from(volumes_limit));
+        self.0.budget_max.set(i64::from(volumes_max));
+        self.0.snapshots_pending.set(count(snapshots_pending));
+        self.0.throttled.set(i64::from(level == Level::Throttled));
+    }
+
+    /// What each source of throttle signals says now.
+    pub fn signals(&self, readings: &[Reading]) {
+        for reading in readings {
+            let source = reading.source.as_str();
+            for level in [Level::Calm, Level::Throttled, Level::Unknown] {
+                let labels = SignalLabels { source, level: level.as_str() };
+                self.0.signal_level.get_or_create(&labels).set(i64::from(reading.level == level));
+            }
+            let failing = i64::from(reading.health() == Health::Failing);
+            self.0.signal_failing.get_or_create(&SourceLabel { source }).set(failing);
+        }
     }
 
     /// A watch broke.
@@ -181,6 +238,23 @@ impl Observer for Metrics {
 }
 
 impl Set {
+    /// A counter that appears with its first event shows Prometheus no increase: what alerts ask for is there from the start.
+    fn begin_at_zero(&self) {
+        for verdict in Verdict::ALL {
+            drop(self.rounds.get_or_create(&VerdictLabel { verdict: verdict.as_str() }));
+        }
+        for admission in Admission::ALL {
+            drop(self.admissions.get_or_create(&AdmissionLabel { admission: admission.as_str() }));
+        }
+        for source in Source::ALL.map(Source::as_str) {
+            let labels = AdjustmentLabels { direction: "lowered", reason: "throttled", source };
+            drop(self.budget_adjustments.get_or_create(&labels));
+        }
+        for kind in [Kind::Backups, Kind::Snapshots, Kind::SnapshotContents, Kind::VeleroServer] {
+            drop(self.kinds_unreadable.get_or_create(&ResourceLabel { resource: kind.resource() }));
+        }
+    }
+
     fn register_protocol(&mut self) {
         let registry = &mut self.registry;
         registry.register("rounds", "Rounds that ended, by what is proven about their cuts", self.rounds.clone());
@@ -207,7 +281,17 @@ impl Set {
             Unit::Seconds,
             self.held_seconds.clone(),
         );
+        registry.register_with_unit(
+            "quiesce_skew",
+            "From the first to the last member's hold, where all members were held still",
+            Unit::Seconds,
+            self.quiesce_skew_seconds.clone(),
+        );
         registry.register("barriers_degraded", "Barriers that stalled", self.barriers_degraded.clone());
+        let calls = "Rounds in lead mode in which residents did not answer";
+        registry.register("calls_unanswered", calls, self.calls_unanswered.clone());
+        let holds = "Rounds whose members were told to let go because the group was held for as long as it may be";
+        registry.register("holds_ended", holds, self.holds_ended.clone());
         registry.register("pods_labelled", "Pods that were put into a group", self.pods_labelled.clone());
         registry.register("members_expired", "Hooks that gave no sign of life", self.members_expired.clone());
         registry.register("members_gone", "Members whose pods went in mid-round", self.members_gone.clone());
@@ -236,6 +320,28 @@ impl Set {
             "leases_collected",
             "Leases deleted because nobody needs them",
             self.leases_collected.clone(),
+        );
+    }
+
+    fn register_limit(&mut self) {
+        let registry = &mut self.registry;
+        registry.register("budget_max", "The most that the budget may be, volumes", self.budget_max.clone());
+        registry.register(
+            "budget_adjustments",
+            "Changes of the budget's limit, by direction, reason and source of the evidence",
+            self.budget_adjustments.clone(),
+        );
+        registry.register(
+            "snapshots_pending",
+            "CSI snapshots of EBS volumes that are seen not to be ready",
+            self.snapshots_pending.clone(),
+        );
+        registry.register("throttled", "1 while EC2 is seen to throttle snapshots", self.throttled.clone());
+        registry.register("signal_level", "1 for what each source of throttle signals says", self.signal_level.clone());
+        registry.register(
+            "signal_failing",
+            "1 where a source of throttle signals is set up and does not work",
+            self.signal_failing.clone(),
         );
     }
 
@@ -278,6 +384,8 @@ mod tests {
             "# TYPE snapshot_coordinator_round_wait_seconds histogram",
             "# UNIT snapshot_coordinator_skew_seconds seconds",
             "# TYPE snapshot_coordinator_lease_invalid counter",
+            "snapshot_coordinator_rounds_total{verdict=\"crash-consistent\"} 0",
+            "snapshot_coordinator_admissions_total{admission=\"unreachable\"} 0",
         ] {
             assert!(text.lines().any(|found| found == line), "{line} is not in\n{text}");
         }

@@ -1,19 +1,19 @@
 //! The cluster's facts from its API server: every kind listed once, page by page.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use coordinator_core::inventory::facts::{FactKind, Facts};
 use http::Request;
+use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
+use kube::api::Api;
 use shared::identity::Namespace;
-use tokio::time::timeout;
+use shared::limiter_lease::LimiterLease;
+use shared::names::LIMITER_LEASE;
 
-use crate::api::{self, Answer, Observer, RequestLine, Trouble, TroubleKind};
+use crate::api::{self, PAGE_OBJECTS, Trouble, TroubleKind, Uncounted, within};
+use crate::inventory_files::Content as _;
 use crate::inventory_files::document::Document;
-
-/// Objects a page: what kubectl asks for.
-const PAGE_OBJECTS: u32 = 500;
 
 /// One page takes no longer than this, ms: 500 pods are some MB.
 const PAGE_TIMEOUT_MS: u64 = 60_000;
@@ -40,25 +40,45 @@ pub enum ClusterError {
     },
 }
 
-/// Reads the cluster of a kubeconfig.
-pub async fn read(kubeconfig: Option<&str>, velero_namespace: &Namespace) -> Result<Facts, ClusterError> {
+/// Reads the cluster of a kubeconfig: its facts, and what the coordinator's limiter reckons with where the account was hot for days.
+pub async fn read(
+    kubeconfig: Option<&str>,
+    velero_namespace: &Namespace,
+) -> Result<(Facts, Option<u32>), ClusterError> {
     let config = api::load(kubeconfig).await?;
     let client = api::client(&config, Arc::new(Uncounted))?;
+    let facts = kinds(&client, velero_namespace, &FactKind::ALL, &|line| eprintln!("{line}")).await?;
+    Ok((facts, hot_budget(&client, velero_namespace).await))
+}
+
+/// Reads some kinds of a cluster; `tell` hears how far it is.
+pub async fn kinds(
+    client: &Client,
+    velero_namespace: &Namespace,
+    kinds: &[FactKind],
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<Facts, ClusterError> {
     let mut facts = Facts::default();
-    for kind in FactKind::ALL {
+    for kind in kinds {
         let resource = kind.kubectl();
-        match list(&client, kind, &path(kind, velero_namespace), &mut facts).await {
+        match list(client, *kind, &path(*kind, velero_namespace), &mut facts, tell).await {
             Ok(()) => {}
             // A cluster without Velero can be planned all the same.
-            Err(Trouble { kind: TroubleKind::NotFound, .. }) if velero(kind) => {
-                eprintln!(
-                    "{resource} are not there (is Velero installed?): nothing is known of past backups and present Schedules"
-                );
-            }
+            Err(Trouble { kind: TroubleKind::NotFound, .. }) if velero(*kind) => tell(&format!(
+                "{resource} are not there (is Velero installed?): nothing is known of past backups and present Schedules"
+            )),
             Err(trouble) => return Err(ClusterError::Api { resource, trouble }),
         }
     }
     Ok(facts)
+}
+
+/// What stands in the limiter Lease. Where that cannot be read, or says nothing, the plan is made by the setting alone.
+async fn hot_budget(client: &Client, namespace: &Namespace) -> Option<u32> {
+    let leases: Api<Lease> = Api::namespaced(client.clone(), namespace.as_str());
+    let read = within(PAGE_TIMEOUT_MS, leases.get_opt(LIMITER_LEASE)).await;
+    let lease = LimiterLease::decode(&read.ok()??).ok()?;
+    (lease.plan_budget < lease.ceiling).then_some(lease.plan_budget)
 }
 
 const fn velero(kind: FactKind) -> bool {
@@ -76,7 +96,13 @@ fn path(kind: FactKind, velero_namespace: &Namespace) -> String {
     }
 }
 
-async fn list(client: &Client, kind: FactKind, path: &str, facts: &mut Facts) -> Result<(), Trouble> {
+async fn list(
+    client: &Client,
+    kind: FactKind,
+    path: &str,
+    facts: &mut Facts,
+    tell: &(dyn Fn(&str) + Sync),
+) -> Result<(), Trouble> {
     let mut next: Option<String> = None;
     for number in 1.. {
         let page = page(client, path, next.as_deref()).await?;
@@ -86,7 +112,7 @@ async fn list(client: &Client, kind: FactKind, path: &str, facts: &mut Facts) ->
             break;
         }
         if number % PAGES_TOLD == 0 {
-            eprintln!("listing {}: {}", kind.kubectl(), facts.count(kind));
+            tell(&format!("listing {}: {}", kind.kubectl(), facts.count(kind)));
         }
     }
     Ok(())
@@ -100,15 +126,5 @@ async fn page(client: &Client, path: &str, next: Option<&str>) -> Result<Documen
         uri.push_str(token);
     }
     let request = Request::get(uri).body(Vec::new()).map_err(|error| Trouble::of(&kube::Error::HttpError(error)))?;
-    match timeout(Duration::from_millis(PAGE_TIMEOUT_MS), client.request::<Document>(request)).await {
-        Ok(result) => result.map_err(|error| Trouble::of(&error)),
-        Err(_elapsed) => Err(Trouble::timeout(PAGE_TIMEOUT_MS)),
-    }
-}
-
-/// One look needs no metrics.
-struct Uncounted;
-
-impl Observer for Uncounted {
-    fn answered(&self, _request: &RequestLine, _answer: Answer) {}
+    within(PAGE_TIMEOUT_MS, client.request::<Document>(request)).await
 }

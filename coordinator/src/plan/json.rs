@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::view::View;
+use crate::output;
 
 /// Which form of the document this is. Within one form fields are only ever added.
 const API_VERSION: &str = "snapshot-group.velero.io/plan-v1";
@@ -19,7 +20,5 @@ struct Document<'a> {
 /// The document, with a line end.
 pub fn render(view: &View) -> String {
     let document = Document { api_version: API_VERSION, kind: "SnapshotGroupPlan", view };
-    let json =
-        serde_json::to_string_pretty(&document).unwrap_or_else(|e| unreachable!("plain data has a JSON form: {e}"));
-    json + "\n"
+    output::json(&document)
 }

@@ -70,7 +70,7 @@ impl Made {
         let settings = PlanSettings::new(&plan_input(flags, &time))?;
         let recipe = recipe(flags)?;
         let everything = Vec::new();
-        let selector = flags.resource_label_selector.as_ref().map_or(&everything, |selector| &selector.0);
+        let selector = flags.resource_label_selector.as_ref().map_or(&everything, |selector| &selector.selector);
         let inventory = take(facts, selector);
         let live = live_plan(facts);
         let demands = demands(facts, &inventory, &live, &settings);

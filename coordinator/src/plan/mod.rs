@@ -1,32 +1,33 @@
 //! `coordinator plan`: reads a cluster or files, plans the night, and shows it. It writes nothing.
 
-mod cluster;
+pub mod cluster;
 mod diff;
 mod json;
-mod local_time;
-mod made;
+pub mod local_time;
+pub mod made;
 mod progress;
-mod svg;
+pub mod svg;
 mod text;
 mod view;
-mod words;
+pub mod words;
 
-use std::io::{self, Write as _};
+use std::io;
 
 use coordinator_core::inventory::facts::Facts;
 use coordinator_core::velero_schedule::object::Schedule;
 use jiff::Timestamp;
 use tokio::runtime;
 
-use crate::cli::{PlanFlags, PlanOutput};
+use crate::cli::{PlanFlags, PlanOutput, ScheduleFlags};
 use crate::error_chain::chain;
 use crate::exit::PlanExit;
 use crate::inventory_files::{self, ReadError};
+use crate::output::print;
 use made::{Made, MakeError};
 
 /// What keeps a plan from being made.
 #[derive(Debug, thiserror::Error)]
-enum PlanError {
+pub enum PlanError {
     /// A file cannot be used.
     #[error(transparent)]
     Files(#[from] ReadError),
@@ -48,8 +49,7 @@ enum PlanError {
 pub fn run(flags: &PlanFlags) -> PlanExit {
     match show(flags) {
         Ok((text, exit)) => {
-            // A reader that closed our output (`| head`) has seen enough.
-            let _unread = io::stdout().lock().write_all(text.as_bytes()).is_err();
+            print(&text);
             exit
         }
         Err(error) => {
@@ -60,9 +60,17 @@ pub fn run(flags: &PlanFlags) -> PlanExit {
 }
 
 fn show(flags: &PlanFlags) -> Result<(String, PlanExit), PlanError> {
-    let facts = facts(flags)?;
+    let (facts, hot_budget) = facts(&flags.file, flags.kubeconfig.as_deref(), &flags.schedule)?;
+    let mut settings = flags.schedule.clone();
+    if let Some(budget) = hot_budget.filter(|budget| *budget < settings.max_concurrent_snapshots) {
+        let max = settings.max_concurrent_snapshots;
+        eprintln!(
+            "the account was hot for days: planned with {budget} of at most {max} volumes (coordinator status says why)"
+        );
+        settings.max_concurrent_snapshots = budget;
+    }
     progress::tell_large(&facts);
-    let made = Made::new(&facts, &flags.schedule, flags.date, Timestamp::now())?;
+    let made = Made::new(&facts, &settings, flags.date, Timestamp::now())?;
     let view = view::view(&made, &facts);
     let text = match (flags.output, flags.diff) {
         (PlanOutput::Text, false) => text::render(&view, &made),
@@ -74,12 +82,17 @@ fn show(flags: &PlanFlags) -> Result<(String, PlanExit), PlanError> {
     Ok((text, if made.writes() { PlanExit::Changes } else { PlanExit::Same }))
 }
 
-fn facts(flags: &PlanFlags) -> Result<Facts, PlanError> {
-    if !flags.file.is_empty() {
-        return Ok(inventory_files::read(&flags.file)?);
+/// The facts, and from a cluster what its limiter reckons with.
+pub fn facts(
+    files: &[String],
+    kubeconfig: Option<&str>,
+    flags: &ScheduleFlags,
+) -> Result<(Facts, Option<u32>), PlanError> {
+    if !files.is_empty() {
+        return Ok((inventory_files::read(files)?, None));
     }
     let runtime = runtime::Builder::new_current_thread().enable_all().build().map_err(PlanError::Runtime)?;
-    Ok(runtime.block_on(cluster::read(flags.kubeconfig.as_deref(), &flags.schedule.velero_namespace))?)
+    Ok(runtime.block_on(cluster::read(kubeconfig, &flags.velero_namespace))?)
 }
 
 /// The Schedules as one stream of documents; with `--diff`, those alone that would be written.

@@ -336,10 +336,7 @@ fn feasibility(feasibility: &Feasibility) -> FeasibilityView {
         Feasibility::Fits { .. } => (vec![], vec![]),
         Feasibility::Short { shortages, fixes } => (
             shortages.iter().map(words::shortage).collect(),
-            fixes
-                .iter()
-                .map(|together| together.iter().copied().map(words::fix).collect::<Vec<_>>().join(", together with "))
-                .collect(),
+            fixes.iter().map(|together| words::together(together)).collect(),
         ),
     };
     FeasibilityView { verdict: words::feasibility_code(feasibility), shortages, fixes }

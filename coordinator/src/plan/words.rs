@@ -94,6 +94,11 @@ pub fn fix(fix: Fix) -> String {
     }
 }
 
+/// What would help together.
+pub fn together(fixes: &[Fix]) -> String {
+    fixes.iter().copied().map(fix).collect::<Vec<_>>().join(", together with ")
+}
+
 /// What the planner noticed.
 pub fn noticed(finding: &Finding) -> String {
     match finding {

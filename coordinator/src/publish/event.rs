@@ -23,14 +23,15 @@ pub fn event_of(report: Report) -> (Event, ObjectReference) {
 
 fn reference(subject: Subject) -> ObjectReference {
     let Subject { kind, key, uid } = subject;
-    let (api_version, kind) = match kind {
-        SubjectKind::Backup => ("velero.io/v1", "Backup"),
-        SubjectKind::StatefulSet => ("apps/v1", "StatefulSet"),
-        SubjectKind::Pod => ("v1", "Pod"),
+    let api_version = match kind {
+        SubjectKind::Backup | SubjectKind::Schedule => "velero.io/v1",
+        SubjectKind::Lease => "coordination.k8s.io/v1",
+        SubjectKind::StatefulSet => "apps/v1",
+        SubjectKind::Pod | SubjectKind::PersistentVolumeClaim => "v1",
     };
     ObjectReference {
         api_version: Some(api_version.to_owned()),
-        kind: Some(kind.to_owned()),
+        kind: Some(kind.as_str().to_owned()),
         namespace: Some(key.namespace.to_string()),
         name: Some(key.name),
         uid,

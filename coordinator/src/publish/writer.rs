@@ -70,6 +70,9 @@ impl Writer {
             self.metrics.event_dropped(Dropped::Refused);
             return;
         }
+        if report.reason.stands_alone() {
+            self.forget(); // the recorder would fold it into the one before, and its note would be lost
+        }
         let (event, about) = event_of(report);
         match self.publish(&event, &about).await {
             Ok(()) => {

@@ -1,21 +1,16 @@
 //! Reads what the status is made of: Leases and pods, once.
 
 use std::fmt::Debug;
-use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::{Api, ListParams};
 use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use shared::identity::Namespace;
-use shared::names::{BUDGET_LEASE, LABEL_ROLE, LABEL_SNAPSHOT_GROUP, LEADER_LEASE};
-use tokio::time::timeout;
+use shared::names::{BUDGET_LEASE, LABEL_ROLE, LABEL_SNAPSHOT_GROUP, LEADER_LEASE, LIMITER_LEASE};
 
-use crate::api::Trouble;
+use crate::api::{PAGE_OBJECTS, Trouble, within};
 use crate::watch::pods::{self, SlimPod};
-
-/// Objects a page: what kubectl asks for.
-const PAGE_OBJECTS: u32 = 500;
 
 /// One page takes no longer than this, ms: a person waits.
 const PAGE_TIMEOUT_MS: u64 = 15_000;
@@ -27,6 +22,8 @@ pub struct Found {
     pub leases: Vec<Lease>,
     /// The budget Lease.
     pub budget: Option<Lease>,
+    /// The limiter Lease.
+    pub limiter: Option<Lease>,
     /// The leader Lease.
     pub leader: Option<Lease>,
     /// Pods with a group label, as filtered.
@@ -49,8 +46,9 @@ pub async fn collect(
     let of_leases = |trouble| ("leases", trouble);
     Ok(Found {
         leases: all(&leases, LABEL_ROLE).await.map_err(of_leases)?,
-        budget: bounded(own.get_opt(BUDGET_LEASE)).await.map_err(of_leases)?,
-        leader: bounded(own.get_opt(LEADER_LEASE)).await.map_err(of_leases)?,
+        budget: within(PAGE_TIMEOUT_MS, own.get_opt(BUDGET_LEASE)).await.map_err(of_leases)?,
+        limiter: within(PAGE_TIMEOUT_MS, own.get_opt(LIMITER_LEASE)).await.map_err(of_leases)?,
+        leader: within(PAGE_TIMEOUT_MS, own.get_opt(LEADER_LEASE)).await.map_err(of_leases)?,
         pods: all::<SlimPod>(&pods, LABEL_SNAPSHOT_GROUP)
             .await
             .map_err(|trouble| ("pods", trouble))?
@@ -67,18 +65,11 @@ where
     let mut params = ListParams::default().labels(label).limit(PAGE_OBJECTS);
     let mut items = Vec::new();
     loop {
-        let page = bounded(api.list(&params)).await?;
+        let page = within(PAGE_TIMEOUT_MS, api.list(&params)).await?;
         items.extend(page.items);
         match page.metadata.continue_.filter(|token| !token.is_empty()) {
             Some(token) => params.continue_token = Some(token),
             None => return Ok(items),
         }
-    }
-}
-
-async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Trouble> {
-    match timeout(Duration::from_millis(PAGE_TIMEOUT_MS), call).await {
-        Ok(result) => result.map_err(|error| Trouble::of(&error)),
-        Err(_elapsed) => Err(Trouble::timeout(PAGE_TIMEOUT_MS)),
     }
 }

@@ -2,19 +2,20 @@
 
 mod collect;
 mod json;
+pub mod limit_view;
 mod table;
-mod view;
+pub mod view;
 
-use std::io::{self, Write as _};
 use std::sync::Arc;
 
 use tokio::runtime;
 
-use crate::api::{self, Answer, Observer, RequestLine, Trouble};
+use crate::api::{self, Trouble, Uncounted};
 use crate::cli::{Output, StatusFlags};
 use crate::clock::Clock;
 use crate::error_chain::chain;
 use crate::exit::Exit;
+use crate::output::print;
 
 /// What keeps the status from being shown.
 #[derive(Debug, thiserror::Error)]
@@ -55,8 +56,7 @@ pub fn run(flags: &StatusFlags) -> Exit {
     };
     match runtime.block_on(show(flags)) {
         Ok(text) => {
-            // A reader that closed our output (`| head`) has seen enough.
-            let _unread = io::stdout().lock().write_all(text.as_bytes()).is_err();
+            print(&text);
             Exit::Ok
         }
         Err(error) => {
@@ -78,11 +78,4 @@ async fn show(flags: &StatusFlags) -> Result<String, StatusError> {
         Output::Table => table::render(&view, now),
         Output::Json => json::render(&view, now),
     })
-}
-
-/// One look needs no metrics.
-struct Uncounted;
-
-impl Observer for Uncounted {
-    fn answered(&self, _request: &RequestLine, _answer: Answer) {}
 }

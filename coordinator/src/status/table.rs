@@ -6,6 +6,7 @@ use shared::admission::RoundPhase;
 use shared::time::WallTime;
 use shared::verdict::Verdict;
 
+use super::limit_view;
 use super::view::{BudgetView, GroupView, LeaderView, View};
 
 /// A leader that did not renew for this long, s, is worth a second look: client-go's Lease duration.
@@ -28,9 +29,12 @@ const HEADER: [&str; 12] = [
 
 /// The table.
 pub fn render(view: &View, now: WallTime) -> String {
-    let View { groups, budget, leader, problems } = view;
+    let View { groups, budget, limit, leader, problems } = view;
     let mut text = if groups.is_empty() { "No snapshot groups.\n".to_owned() } else { table(groups, now) };
     let _ = write!(text, "\nbudget: {}\nleader: {}\n", budget_line(budget.as_ref()), leader_line(leader.as_ref(), now));
+    if let Some(limit) = limit {
+        text.push_str(&limit_view::lines(limit, now));
+    }
     for problem in problems {
         let _ = writeln!(text, "problem: {problem}");
     }
@@ -117,7 +121,7 @@ fn leader_line(leader: Option<&LeaderView>, now: WallTime) -> String {
 }
 
 /// How long ago something was, by two clocks that may differ a little.
-fn ago(at: WallTime, now: WallTime) -> String {
+pub fn ago(at: WallTime, now: WallTime) -> String {
     let seconds = now.ms_since(at).max(0) / 1_000;
     match seconds {
         0..60 => format!("{seconds}s ago"),

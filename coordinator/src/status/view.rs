@@ -8,12 +8,15 @@ use shared::admission::{Admission, AttemptVerdict, MemberPhase, Mode, RoundPhase
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::{Epoch, GroupLease};
 use shared::identity::{GroupId, GroupKey, Namespace};
+use shared::limiter_lease::LimiterLease;
 use shared::member_lease::MemberLease;
 use shared::names::LABEL_SNAPSHOT_GROUP;
+use shared::receipt::{MemberReceipt, Receipt};
 use shared::time::WallTime;
 use shared::verdict::Verdict;
 
 use super::collect::Found;
+use super::limit_view::{LimitView, limit};
 use crate::election;
 use crate::watch::leases::{LeaseKey, key_of};
 
@@ -24,6 +27,8 @@ pub struct View {
     pub groups: Vec<GroupView>,
     /// Absent while no round was ever granted.
     pub budget: Option<BudgetView>,
+    /// Absent while no coordinator ever led.
+    pub limit: Option<LimitView>,
     /// Absent while no coordinator ever ran.
     pub leader: Option<LeaderView>,
     /// Leases that say something impossible.
@@ -31,7 +36,7 @@ pub struct View {
 }
 
 /// One group.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GroupView {
     /// Its namespace.
@@ -60,6 +65,8 @@ pub struct GroupView {
     pub failed: usize,
     /// Why it waits.
     pub wait: Option<String>,
+    /// When the round's first member arrived.
+    pub opened_at: Option<WallTime>,
     /// The round's Backup, where it is known.
     pub backup: Option<String>,
     /// The last round that ended.
@@ -69,7 +76,7 @@ pub struct GroupView {
 }
 
 /// The last round that ended.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LastRound {
     /// What is proven.
@@ -80,10 +87,42 @@ pub struct LastRound {
     pub closed_at: WallTime,
     /// From the first to the last cut, where every cut was seen.
     pub skew_ms: Option<u64>,
+    /// Its number; absent where no grant was ever given.
+    pub epoch: Option<Epoch>,
+    /// Its Backup, where that was known.
+    pub backup: Option<String>,
+    /// When its first member arrived.
+    pub opened_at: WallTime,
+    /// How many members it names, those left out for size included.
+    pub members: usize,
+    /// The longest that a member was held still.
+    pub held_ms: Option<u64>,
+    /// Members that went on without having been counted against the budget.
+    pub unadmitted: usize,
+}
+
+impl LastRound {
+    /// Of a receipt.
+    pub fn of(receipt: &Receipt) -> Self {
+        let by_itself =
+            |member: &&MemberReceipt| matches!(member.admission, Some(Admission::OverBudget | Admission::Unreachable));
+        Self {
+            verdict: receipt.verdict,
+            why: receipt.why.to_string(),
+            closed_at: receipt.closed_at,
+            skew_ms: receipt.skew_ms,
+            epoch: receipt.epoch,
+            backup: receipt.backup.clone(),
+            opened_at: receipt.opened_at,
+            members: receipt.members.len() + usize::try_from(receipt.members_omitted).unwrap_or(0),
+            held_ms: receipt.members.iter().filter_map(MemberReceipt::held_ms).max(),
+            unadmitted: receipt.members.iter().filter(by_itself).count(),
+        }
+    }
 }
 
 /// One member's Lease.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct MemberView {
     /// The pod.
@@ -99,7 +138,7 @@ pub struct MemberView {
 }
 
 /// The budget.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct BudgetView {
     /// Volumes that may be between release and cut.
@@ -113,7 +152,7 @@ pub struct BudgetView {
 }
 
 /// The leader.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct LeaderView {
     /// Who; absent after it gave the Lease up.
@@ -139,17 +178,27 @@ pub fn view(found: &Found, coordinator_namespace: &Namespace) -> View {
                 }
                 Err(problem) => view.problems.push(problem.to_string()),
             },
-            Ok(LeaseKey::Budget) => {}
+            Ok(LeaseKey::Budget | LeaseKey::Limiter) => {}
             Err(problem) => view.problems.push(problem),
         }
     }
     for key in found.pods.iter().filter(|pod| is_live(pod)).filter_map(group_of) {
         groups.entry(key).or_default().2 += 1;
     }
-    view.groups =
-        groups.into_iter().map(|(key, (lease, members, pods))| group(key, lease.as_ref(), members, pods)).collect();
+    view.groups = groups
+        .iter()
+        .map(|(key, (lease, members, pods))| group(key, lease.as_ref(), members.iter().collect(), *pods))
+        .collect();
     view.budget = match found.budget.as_ref().map(BudgetLease::decode) {
         Some(Ok(decoded)) => Some(budget(&decoded)),
+        Some(Err(problem)) => {
+            view.problems.push(problem.to_string());
+            None
+        }
+        None => None,
+    };
+    view.limit = match found.limiter.as_ref().map(LimiterLease::decode) {
+        Some(Ok(decoded)) => Some(limit(decoded)),
         Some(Err(problem)) => {
             view.problems.push(problem.to_string());
             None
@@ -172,18 +221,13 @@ fn group_of(pod: &Pod) -> Option<GroupKey> {
     Some(GroupKey { namespace: pod.key.namespace.clone(), group })
 }
 
-fn group(key: GroupKey, lease: Option<&GroupLease>, mut members: Vec<MemberLease>, pods: usize) -> GroupView {
+/// One group's, from its Leases.
+pub fn group(key: &GroupKey, lease: Option<&GroupLease>, mut members: Vec<&MemberLease>, pods: usize) -> GroupView {
     members.sort_by(|a, b| a.pod.cmp(&b.pod));
     let count = |phases: &[MemberPhase]| {
         let of_round = members.iter().filter(|member| is_of_round(member, lease));
         of_round.filter(|member| phases.contains(&member.phase)).count()
     };
-    let last = lease.and_then(|lease| lease.receipt.as_ref()).map(|receipt| LastRound {
-        verdict: receipt.verdict,
-        why: receipt.why.to_string(),
-        closed_at: receipt.closed_at,
-        skew_ms: receipt.skew_ms,
-    });
     GroupView {
         waiting: count(&[MemberPhase::Waiting]),
         quiesced: count(&[MemberPhase::Quiesced]),
@@ -196,11 +240,12 @@ fn group(key: GroupKey, lease: Option<&GroupLease>, mut members: Vec<MemberLease
         weight: lease.map_or(0, |lease| lease.weight),
         wait: lease.and_then(|lease| lease.wait.as_ref()).map(ToString::to_string),
         backup: lease.and_then(|lease| lease.backup.clone()),
-        namespace: key.namespace,
-        group: key.group,
+        opened_at: lease.map(|lease| lease.opened_at),
+        namespace: key.namespace.clone(),
+        group: key.group.clone(),
         pods,
-        last,
-        members: members.iter().map(member).collect(),
+        last: lease.and_then(|lease| lease.receipt.as_ref()).map(LastRound::of),
+        members: members.iter().map(|lease| member(lease)).collect(),
     }
 }
 
@@ -222,7 +267,8 @@ fn member(lease: &MemberLease) -> MemberView {
     }
 }
 
-fn budget(lease: &BudgetLease) -> BudgetView {
+/// The budget's, from its Lease.
+pub fn budget(lease: &BudgetLease) -> BudgetView {
     BudgetView {
         limit: lease.limit,
         granted: lease.granted(),

@@ -40,6 +40,7 @@ fn member(group: &str, pod: &str, phase: MemberPhase, epoch: Option<u32>) -> Lea
         thawed_at: None,
         quiesce: shared::quiesce::QuiesceKinds::default(),
         let_go: None,
+        resident: None,
         failure: None,
         agent_version: "0.1.0".to_owned(),
     };
@@ -59,6 +60,11 @@ fn receipt(group: &str, verdict: Verdict, why: VerdictReason) -> Receipt {
         closed_at: at(-90),
         members: vec![],
         members_omitted: 0,
+        earlier_rounds: None,
+        way: None,
+        frozen_max: None,
+        quiesce_skew_ms: None,
+        clock_error_ms: Some(50),
         skew_ms: Some(70),
         verdict,
         why,
@@ -72,6 +78,7 @@ fn group_lease(group: &str, phase: RoundPhase, wait: Option<WaitReason>, receipt
         phase,
         mode: Mode::ArriveAndGo,
         degraded: false,
+        call: None,
         attempts: BTreeMap::new(),
         weight: 3,
         wait,
@@ -95,12 +102,14 @@ fn pod(group: &str, name: &str) -> Pod {
         claims: BTreeSet::new(),
         pre_hook: PreHook::None,
         mode: None,
+        labelled_as: None,
+        policy: coordinator_core::policy::PolicyTexts::default(),
     }
 }
 
 fn night() -> Found {
     let mut released = group_lease("db", RoundPhase::Released, None, None);
-    let admitted = AttemptEntry { pod: "db-0".parse().unwrap(), verdict: AttemptVerdict::Admitted };
+    let admitted = AttemptEntry::new("db-0".parse().unwrap(), AttemptVerdict::Admitted);
     released.attempts.insert(attempt("db-0"), admitted);
     let wait = WaitReason::Budget { weight: 3, in_use: 3, limit: 5, ahead: 0 };
     let torn = VerdictReason::NeverQuiesced { pod: "web-1".to_owned() };
@@ -127,6 +136,7 @@ fn night() -> Found {
             stray,
         ],
         budget: Some(budget.encode()),
+        limiter: None,
         leader: None,
         pods: vec![pod("db", "db-0"), pod("db", "db-1"), pod("db", "db-2"), pod("web", "web-0"), pod("new", "x-0")],
     }

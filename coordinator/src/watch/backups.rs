@@ -7,6 +7,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use kube::api::{ApiResource, GroupVersionKind, Object};
 use serde::Deserialize;
 use shared::identity::IdentityError;
+use shared::names::is_receipt_annotation;
 
 use super::hooks::{self, BackupHooks};
 use super::selector;
@@ -36,11 +37,22 @@ pub struct BackupSpec {
 pub struct BackupStatus {
     phase: Option<String>,
     start_timestamp: Option<String>,
+    volume_snapshots_attempted: Option<i64>,
+    volume_snapshots_completed: Option<i64>,
 }
 
 /// Where Backups are.
 pub fn resource() -> ApiResource {
     ApiResource::from_gvk_with_plural(&GroupVersionKind::gvk("velero.io", "v1", "Backup"), "backups")
+}
+
+/// Native snapshots that it asked for, and of these were made. Counts that cannot be are none.
+pub fn native_snapshots(backup: &SlimBackup) -> (u32, u32) {
+    let count = |count: Option<i64>| count.and_then(|count| u32::try_from(count).ok()).unwrap_or(0);
+    let status = backup.status.as_ref();
+    let attempted = status.and_then(|status| status.volume_snapshots_attempted);
+    let completed = status.and_then(|status| status.volume_snapshots_completed);
+    (count(attempted), count(completed))
 }
 
 /// Cuts a Backup down.
@@ -61,7 +73,7 @@ pub fn reduce(backup: SlimBackup) -> Result<Backup, IdentityError> {
         ordered_resources,
         hooks,
     } = spec.unwrap_or_default();
-    let BackupStatus { phase: word, start_timestamp } = status.unwrap_or_default();
+    let BackupStatus { phase: word, start_timestamp, .. } = status.unwrap_or_default();
     let word = word.unwrap_or_default();
     let or_label_selectors = or_label_selectors.unwrap_or_default().into_iter().flatten();
     Ok(Backup {
@@ -86,6 +98,13 @@ pub fn reduce(backup: SlimBackup) -> Result<Backup, IdentityError> {
             .and_then(|mut ordered| ordered.remove("pods"))
             .map(|pods| pods.split(',').map(str::to_owned).collect())
             .unwrap_or_default(),
+        receipts: metadata
+            .annotations
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name)
+            .filter(|name| is_receipt_annotation(name))
+            .collect(),
     })
 }
 

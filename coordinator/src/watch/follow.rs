@@ -92,6 +92,7 @@ pub async fn follow<R, G, T, F>(
         refusals: 0,
         listed: false,
         present: None,
+        absent_because: None,
     };
     loop {
         let next = if follower.broken {
@@ -141,6 +142,8 @@ struct Follower<G, F> {
     refusals: u32,
     listed: bool,
     present: Option<bool>,
+    /// Why an absent kind cannot be had, as it was last said: it may first be refused and then not be there at all.
+    absent_because: Option<Trouble>,
 }
 
 impl<G: Clone + PartialEq, F> Follower<G, F> {
@@ -205,8 +208,9 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
             troubles.broke(self.kind, trouble);
             return (Vec::new(), Some(self.pause.next()));
         }
-        if self.present != Some(false) {
+        if self.present != Some(false) || self.absent_because.as_ref() != Some(trouble) {
             troubles.absent(self.kind, trouble);
+            self.absent_because = Some(trouble.clone());
         }
         let gone: Vec<_> = self.known.forget_all().into_iter().map(Told::Gone).collect();
         let told = gone.into_iter().chain(self.now_present(false)).chain(self.now_listed()).collect();

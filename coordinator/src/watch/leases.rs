@@ -6,8 +6,9 @@ use k8s_openapi::api::coordination::v1::Lease;
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::GroupLease;
 use shared::identity::{GroupId, GroupKey, Namespace};
+use shared::limiter_lease::LimiterLease;
 use shared::member_lease::MemberLease;
-use shared::names::{BUDGET_LEASE, LABEL_ROLE, LABEL_SNAPSHOT_GROUP, LeaseRole, group_lease};
+use shared::names::{BUDGET_LEASE, LABEL_ROLE, LABEL_SNAPSHOT_GROUP, LIMITER_LEASE, LeaseRole, group_lease};
 
 /// What a Lease stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -18,6 +19,8 @@ pub enum LeaseKey {
     Group(GroupKey),
     /// The budget.
     Budget,
+    /// The limit.
+    Limiter,
 }
 
 impl LeaseKey {
@@ -27,6 +30,7 @@ impl LeaseKey {
             Self::Member(key) => Event::MemberLeaseGone(key),
             Self::Group(key) => Event::GroupLeaseGone(key),
             Self::Budget => Event::BudgetGone,
+            Self::Limiter => Event::LimiterGone,
         }
     }
 
@@ -36,6 +40,7 @@ impl LeaseKey {
             Self::Member(key) => Event::MemberLease(key, observed(lease, MemberLease::decode(lease))),
             Self::Group(key) => Event::GroupLease(key, observed(lease, GroupLease::decode(lease))),
             Self::Budget => Event::Budget(observed(lease, BudgetLease::decode(lease))),
+            Self::Limiter => Event::Limiter(observed(lease, LimiterLease::decode(lease))),
         }
     }
 }
@@ -65,6 +70,11 @@ pub fn key_of(lease: &Lease, own_namespace: &Namespace) -> Result<LeaseKey, Stri
             }
         }
         Some(LeaseRole::Budget) if namespace == *own_namespace && name == BUDGET_LEASE => Ok(LeaseKey::Budget),
+        Some(LeaseRole::Limiter) if namespace == *own_namespace && name == LIMITER_LEASE => Ok(LeaseKey::Limiter),
+        Some(LeaseRole::Limiter) => Err(format!(
+            "Lease {namespace}/{name} is another coordinator's limit, ours is {own_namespace}/{LIMITER_LEASE}: \
+             run all coordinators of a cluster in one namespace, and delete the other Lease"
+        )),
         Some(LeaseRole::Budget) => Err(format!(
             "Lease {namespace}/{name} is another coordinator's budget, ours is {own_namespace}/{BUDGET_LEASE}: \
              run all coordinators of a cluster in one namespace, and delete the other Lease"
@@ -121,6 +131,7 @@ mod tests {
         check(&lease("prod", "anything", "member", None), Ok("MemberLeaseGone"));
         check(&lease("prod", "snapshot-group-db", "group", Some("db")), Ok("GroupLeaseGone"));
         check(&lease("velero", "snapshot-budget", "budget", None), Ok("BudgetGone"));
+        check(&lease("velero", "snapshot-limiter", "limiter", None), Ok("LimiterGone"));
     }
 
     #[test]
@@ -128,6 +139,7 @@ mod tests {
         check(&lease("prod", "copy", "group", Some("db")), Err("is not group db's, which is snapshot-group-db"));
         check(&lease("prod", "snapshot-group-db", "group", None), Err("names no group"));
         check(&lease("other", "snapshot-budget", "budget", None), Err("another coordinator's budget"));
+        check(&lease("other", "snapshot-limiter", "limiter", None), Err("another coordinator's limit"));
         check(&lease("prod", "x", "lead\nr", None), Err("unknown role `lead\\nr`"));
     }
 

@@ -1,14 +1,17 @@
 //! What decisions see of a Pod.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator_core::objects::{Owner, Pod, PodKey, PodPhase};
+use coordinator_core::policy::PolicyTexts;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
 use kube::api::{ApiResource, Object};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared::identity::IdentityError;
-use shared::names::ANNOTATION_MODE;
+use shared::names::{
+    ANNOTATION_FROZEN_MAX, ANNOTATION_FROZEN_TIME_MAX, ANNOTATION_LABELLED_AS, ANNOTATION_MODE, ANNOTATION_THAW_ON_CUT,
+};
 
 use super::hooks;
 
@@ -55,6 +58,7 @@ pub fn resource() -> ApiResource {
 pub fn reduce(pod: SlimPod) -> Result<Pod, IdentityError> {
     let Object { types: _, metadata, spec, status } = pod;
     let name: String = metadata.name.unwrap_or_default();
+    let annotation = |key: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)).cloned();
     Ok(Pod {
         key: PodKey { namespace: metadata.namespace.unwrap_or_default().parse()?, name: name.parse()? },
         uid: metadata.uid.unwrap_or_default().parse()?,
@@ -64,8 +68,20 @@ pub fn reduce(pod: SlimPod) -> Result<Pod, IdentityError> {
         owner: owner(metadata.owner_references.unwrap_or_default()),
         claims: claims(&name, spec.volumes.unwrap_or_default()),
         pre_hook: metadata.annotations.as_ref().map(hooks::of_pod).unwrap_or_default(),
-        mode: metadata.annotations.and_then(|mut annotations| annotations.remove(ANNOTATION_MODE)),
+        mode: annotation(ANNOTATION_MODE),
+        labelled_as: annotation(ANNOTATION_LABELLED_AS),
+        policy: policy_texts(metadata.annotations.as_ref()),
     })
+}
+
+/// What an object's annotations say about holding its group still.
+pub fn policy_texts(annotations: Option<&BTreeMap<String, String>>) -> PolicyTexts {
+    let annotation = |key: &str| annotations.and_then(|annotations| annotations.get(key)).cloned();
+    PolicyTexts {
+        thaw_on_cut: annotation(ANNOTATION_THAW_ON_CUT),
+        frozen_max: annotation(ANNOTATION_FROZEN_MAX),
+        frozen_time_max: annotation(ANNOTATION_FROZEN_TIME_MAX),
+    }
 }
 
 fn phase(word: Option<&str>) -> PodPhase {

@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use coordinator_core::event::Event;
-use coordinator_core::objects::AskedCut;
+use coordinator_core::objects::{AskedCut, BackupPhase};
+use coordinator_core::throttle::backups::BackupSeen;
+use coordinator_core::throttle::signals::Signal;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::api::Api;
 use kube::runtime::watcher;
@@ -142,10 +144,24 @@ impl Watches {
                 api: Api::namespaced_with(self.client.clone(), velero_namespace.as_str(), &backups::resource()),
                 config: watcher::Config::default(),
                 reduce: |backup| {
-                    backups::reduce(backup).map_or(Reduced::NotOurs, |backup| Reduced::Ours(backup.key.clone(), backup))
+                    let counts = backups::native_snapshots(&backup);
+                    let reduced = backups::reduce(backup);
+                    reduced.map_or(Reduced::NotOurs, |backup| Reduced::Ours(backup.key.clone(), (backup, counts)))
                 },
             },
-            plain(Kind::Backups, Event::Backup, Event::BackupGone),
+            |told| match told {
+                Told::Is((backup, (attempted, completed))) => {
+                    let over = backup.phase == BackupPhase::CutsOver;
+                    let seen = BackupSeen { backup: backup.key.clone(), over, attempted, completed };
+                    Some(Input::Events(vec![Event::Backup(backup), Event::Signal(Signal::Backup(seen))]))
+                }
+                Told::Gone(key) => {
+                    let gone = Event::Signal(Signal::BackupGone(key.clone()));
+                    Some(Input::Events(vec![Event::BackupGone(key), gone]))
+                }
+                Told::Listed => Some(Input::Listed(Kind::Backups)),
+                Told::Present(present) => Some(Input::Present(Kind::Backups, present)),
+            },
         );
     }
 
@@ -187,16 +203,20 @@ impl Watches {
                 config: watcher::Config::default(),
                 reduce: |content| {
                     snapshot_contents::reduce(content)
-                        .map_or(Reduced::NotOurs, |made| Reduced::Ours(made.snapshot.clone(), made))
+                        .map_or(Reduced::NotOurs, |seen| Reduced::Ours(seen.snapshot.clone(), seen))
                 },
             },
             move |told| {
                 let mut join = made.lock().unwrap_or_else(PoisonError::into_inner);
                 match told {
-                    Told::Is(made) => join.made(made).map(|cut| Input::from(Event::Cut(cut))),
+                    Told::Is(snapshot_contents::Seen { snapshot: _, made, content }) => {
+                        let cut = made.and_then(|made| join.made(made)).map(Event::Cut);
+                        let signal = content.map(|content| Event::Signal(Signal::Content(content)));
+                        Some(Input::Events(cut.into_iter().chain(signal).collect()))
+                    }
                     Told::Gone(snapshot) => {
                         join.made_gone(&snapshot);
-                        None
+                        Some(Input::from(Event::Signal(Signal::ContentGone(snapshot))))
                     }
                     Told::Listed => Some(Input::Listed(Kind::SnapshotContents)),
                     Told::Present(present) => Some(Input::Present(Kind::SnapshotContents, present)),

@@ -5,6 +5,8 @@ use kube::api::{ApiResource, NotUsed, Object};
 use shared::identity::IdentityError;
 use shared::names::ANNOTATION_MODE;
 
+use super::pods::policy_texts;
+
 /// The fields of a StatefulSet that are read at all.
 pub type SlimStatefulSet = Object<NotUsed, NotUsed>;
 
@@ -25,6 +27,7 @@ pub fn reduce(set: SlimStatefulSet) -> Result<StatefulSet, IdentityError> {
             name: metadata.name.unwrap_or_default(),
         },
         uid: metadata.uid.unwrap_or_default(),
+        policy: policy_texts(metadata.annotations.as_ref()),
         mode: metadata.annotations.and_then(|mut annotations| annotations.remove(ANNOTATION_MODE)),
     })
 }
@@ -35,9 +38,11 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn only_the_mode_annotation_is_kept() {
+    fn only_what_it_says_about_its_group_is_kept() {
         let set = json!({
-            "metadata": {"namespace": "a", "name": "db", "uid": "u", "annotations": {"snapshot-group.velero.io/mode": "barrier"}},
+            "metadata": {"namespace": "a", "name": "db", "uid": "u", "annotations": {
+                "snapshot-group.velero.io/mode": "barrier", "snapshot-group.velero.io/frozen-max": "2",
+            }},
             "spec": {"replicas": 3},
         });
         let set = reduce(serde_json::from_value(set).unwrap()).unwrap();
@@ -45,5 +50,6 @@ mod tests {
             (set.key.to_string().as_str(), set.uid.as_str(), set.mode.as_deref()),
             ("a/db", "u", Some("barrier"))
         );
+        assert_eq!(set.policy.frozen_max.as_deref(), Some("2"));
     }
 }

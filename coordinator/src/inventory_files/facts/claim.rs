@@ -23,11 +23,13 @@ struct Spec {
 /// Cuts it down.
 pub fn reduce(claim: Slim) -> Result<Fact, IdentityError> {
     let Slim { metadata, spec } = claim;
+    let annotations = metadata.wishes();
     let fact = ClaimFact {
         volume: spec.volume_name.filter(|name| !name.is_empty()).map(String::into_boxed_str),
         labels: metadata.labels(),
         owners: metadata.owners(),
-        annotations: metadata.wishes(),
+        uid_of_annotated: Some(metadata.uid()).filter(|_| !annotations.is_empty()),
+        annotations,
     };
     Ok(Fact::Claim(metadata.key()?, fact))
 }

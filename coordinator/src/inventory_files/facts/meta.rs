@@ -10,6 +10,7 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared::identity::{IdentityError, shorten};
 use shared::names::OWN_PREFIX;
+use shared::time::WallTime;
 
 /// Kubernetes' longest object name (RFC 1123 subdomain).
 const NAME_CHARS_MAX: usize = 253;
@@ -25,6 +26,7 @@ pub struct Meta {
     annotations: Option<BTreeMap<String, String>>,
     owner_references: Option<Vec<OwnerReference>>,
     deletion_timestamp: Option<IgnoredAny>,
+    creation_timestamp: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -57,6 +59,11 @@ impl Meta {
     /// A namespaced object's key.
     pub fn key(&self) -> Result<ObjectKey, IdentityError> {
         Ok(ObjectKey { namespace: self.namespace.parse()?, name: self.name()? })
+    }
+
+    /// `creationTimestamp`; one that is no time counts as not there.
+    pub fn created(&self) -> Option<WallTime> {
+        self.creation_timestamp.as_ref()?.parse().ok()
     }
 
     /// `uid`.

@@ -5,7 +5,10 @@ use coordinator_core::inventory::facts::{Fact, ScheduleFact};
 use serde::Deserialize;
 use serde_json::Value;
 use shared::identity::{GroupKey, IdentityError};
-use shared::names::{ANNOTATION_PLANNED, LABEL_GROUP_NAMESPACE, LABEL_MANAGED_BY, LABEL_SNAPSHOT_GROUP};
+use shared::names::{
+    ANNOTATION_PAUSED_BY, ANNOTATION_PLANNED, LABEL_GROUP_NAMESPACE, LABEL_MANAGED_BY, LABEL_SNAPSHOT_GROUP,
+    PAUSED_BY_BREAKER,
+};
 
 use super::meta::Meta;
 
@@ -41,6 +44,8 @@ pub fn reduce(schedule: Slim) -> Result<Fact, IdentityError> {
         group,
         cron: spec.schedule,
         paused: spec.paused,
+        paused_by_breaker: metadata.annotation(ANNOTATION_PAUSED_BY) == Some(PAUSED_BY_BREAKER),
+        created: metadata.created(),
         namespaces: namespaces.filter_map(Value::as_str).map(str::to_owned).collect(),
         template: if ours { spec.template.to_string().into_boxed_str() } else { Box::default() },
         planned: metadata.annotation(ANNOTATION_PLANNED).map(Into::into),

@@ -11,7 +11,7 @@ text{font-family:Helvetica,Arial,'DejaVu Sans',sans-serif;fill:#222}\
 .grid{stroke:#ddd;stroke-width:1}.axis{stroke:#888;stroke-width:1}.band{fill:#f6f7f9}.closed{fill:#c9ccd1;fill-opacity:.55}\
 .kept{fill:#0072b2}.new{fill:#009e73}.moved{fill:#d55e00}.fixed{fill:#8a4f9e}.queued{fill:#999;fill-opacity:.6}\
 .load{fill:#56b4e9;fill-opacity:.75;stroke:#0072b2;stroke-width:1}.budget{stroke:#c00;stroke-width:1.5;stroke-dasharray:6 4}\
-.budget-text{font-size:11px;fill:#c00;text-anchor:end}";
+.limit{stroke:#c00;stroke-width:1.5}.refused{fill:#d55e00}.budget-text{font-size:11px;fill:#c00;text-anchor:end}";
 
 /// The document so far.
 pub struct Canvas {
@@ -19,16 +19,44 @@ pub struct Canvas {
 }
 
 impl Canvas {
-    /// An empty one, px.
+    /// An empty one for a plan, px.
     pub fn new(width: f64, height: f64) -> Self {
+        Self::titled(width, height, "When each snapshot group is backed up")
+    }
+
+    /// An empty one, px.
+    pub fn titled(width: f64, height: f64, title: &str) -> Self {
         let mut text = String::new();
         let _ = writeln!(
             text,
             "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" width=\"{width:.0}\" height=\"{height:.0}\" role=\"img\">\n\
-             <title>When each snapshot group is backed up</title>\n<style>{STYLE}</style>\n\
+             <title>{title}</title>\n<style>{STYLE}</style>\n\
              <rect width=\"100%\" height=\"100%\" fill=\"#fff\"/>"
         );
         Self { text }
+    }
+
+    /// One for a page that has its own style: it says what it is to those who cannot see it, and brings no colours. px.
+    pub fn inline(width: f64, height: f64, id: &str, title: &str, description: &str) -> Self {
+        let mut text = String::new();
+        let (id, title, description) = (escape(id), escape(title), escape(description));
+        let _ = writeln!(
+            text,
+            "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {width:.0} {height:.0}\" role=\"img\" \
+             aria-labelledby=\"{id}-title {id}-description\">\n\
+             <title id=\"{id}-title\">{title}</title>\n<desc id=\"{id}-description\">{description}</desc>"
+        );
+        Self { text }
+    }
+
+    /// A pattern of slanted lines, to be filled with by its id.
+    pub fn hatch(&mut self, id: &str) {
+        let _ = writeln!(
+            self.text,
+            "<defs><pattern id=\"{id}\" width=\"5\" height=\"5\" patternUnits=\"userSpaceOnUse\" patternTransform=\"rotate(45)\">\
+             <rect class=\"{id}-ground\" width=\"5\" height=\"5\"/><rect class=\"{id}-line\" width=\"2\" height=\"5\"/></pattern></defs>",
+            id = escape(id)
+        );
     }
 
     /// A text that begins, centres or ends at `x`, as its class says.

@@ -31,6 +31,9 @@ const BAR_WIDTH_MIN: f64 = 3.0;
 /// Rows at least this high have room for names.
 const NAME_ROW_HEIGHT: f64 = 12.0;
 
+/// Rows at least this high have names beside bars too: there are few, and the space between them is free.
+const BESIDE_ROW_HEIGHT: f64 = 16.0;
+
 /// About the width of a character of a name, px.
 const CHARACTER: f64 = 5.6;
 
@@ -66,26 +69,27 @@ pub fn lanes(groups: &[GroupView]) -> Vec<Lane<'_>> {
             rest.0.push(namespace);
             rest.1.extend(bars);
         } else {
-            lanes.push(Lane { namespaces: vec![namespace], rows: pack(bars) });
+            lanes.push(Lane { namespaces: vec![namespace], rows: pack(bars, Bar::span) });
         }
     }
     if crowded {
-        lanes.push(Lane { namespaces: rest.0, rows: pack(rest.1) });
+        lanes.push(Lane { namespaces: rest.0, rows: pack(rest.1, Bar::span) });
     }
     lanes
 }
 
-/// Puts bars into the first row that is free by then.
-fn pack(mut bars: Vec<Bar<'_>>) -> Vec<Vec<Bar<'_>>> {
-    bars.sort_by_key(Bar::from);
-    let mut rows: Vec<(u32, Vec<Bar<'_>>)> = Vec::new();
+/// Puts bars into the first row that is free by then; `span` says from when to when one lies.
+pub fn pack<T>(mut bars: Vec<T>, span: impl Fn(&T) -> (u32, u32)) -> Vec<Vec<T>> {
+    bars.sort_by_key(|bar| span(bar).0);
+    let mut rows: Vec<(u32, Vec<T>)> = Vec::new();
     for bar in bars {
-        match rows.iter_mut().find(|(free, _)| *free <= bar.from()) {
+        let (from, to) = span(&bar);
+        match rows.iter_mut().find(|(free, _)| *free <= from) {
             Some((free, row)) => {
-                *free = bar.to();
+                *free = to;
                 row.push(bar);
             }
-            None => rows.push((bar.to(), vec![bar])),
+            None => rows.push((to, vec![bar])),
         }
     }
     rows.into_iter().map(|(_, row)| row).collect()
@@ -124,9 +128,9 @@ impl Bar<'_> {
         self.run.after_window_start.into()
     }
 
-    fn to(&self) -> u32 {
+    fn span(&self) -> (u32, u32) {
         let (wait, take) = self.run.wait_and_take_s;
-        self.from().saturating_add(wait.saturating_add(take).div_ceil(60)).max(self.from() + 1)
+        (self.from(), self.from().saturating_add(wait.saturating_add(take).div_ceil(60)).max(self.from() + 1))
     }
 
     fn class(&self) -> &'static str {
@@ -154,8 +158,13 @@ impl Bar<'_> {
         )
     }
 
-    /// Draws it: grey while it waits in the queue, then its colour.
-    pub fn draw(&self, canvas: &mut Canvas, scale: &Scale, y: f64, row_height: f64) {
+    /// Where it begins, px.
+    pub fn left(&self, scale: &Scale) -> f64 {
+        scale.x(f64::from(self.from()))
+    }
+
+    /// Draws it: grey while it waits in the queue, then its colour; its name in it, or beside it as far as that is free, px.
+    pub fn draw(&self, canvas: &mut Canvas, scale: &Scale, (y, row_height): (f64, f64), free_until: f64) {
         let (wait, take) = self.run.wait_and_take_s;
         let start = f64::from(self.from());
         let begins = start + f64::from(wait) / 60.0;
@@ -166,14 +175,16 @@ impl Bar<'_> {
         }
         let width = (right - begin).max(BAR_WIDTH_MIN);
         canvas.rectangle((begin, y, width, height), self.class(), &self.hint());
-        self.name(canvas, (begin, y, width, height), row_height);
+        self.name(canvas, (begin, y, width, height), row_height, free_until);
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a name's length")]
-    fn name(&self, canvas: &mut Canvas, (x, y, width, height): (f64, f64, f64, f64), row_height: f64) {
+    fn name(&self, canvas: &mut Canvas, (x, y, width, height): (f64, f64, f64, f64), row_height: f64, free_until: f64) {
         let needed = self.group.workload.chars().count() as f64 * CHARACTER + 8.0;
         if row_height >= NAME_ROW_HEIGHT && needed <= width {
             canvas.text(x + 4.0, y + height / 2.0 + 3.5, "name", &self.group.workload);
+        } else if row_height >= BESIDE_ROW_HEIGHT && needed <= free_until - x - width {
+            canvas.text(x + width + 4.0, y + height / 2.0 + 3.5, "beside", &self.group.workload);
         }
     }
 }

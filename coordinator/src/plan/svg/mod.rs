@@ -1,10 +1,10 @@
 //! The plan as a timeline: a lane a namespace, a bar a run, as wide as it is expected to take, and the load against the budget below.
 
-mod canvas;
+pub mod canvas;
 mod chart;
-mod lanes;
+pub mod lanes;
 mod legend;
-mod scale;
+pub mod scale;
 
 use super::made::Made;
 use super::view::View;
@@ -123,8 +123,9 @@ fn draw_lanes(canvas: &mut Canvas, lanes: &[Lane<'_>], scale: &Scale, row_height
         for (row, bars) in lane.rows.iter().enumerate() {
             #[expect(clippy::cast_precision_loss, reason = "a row's number is small")]
             let y = top + lanes::PADDING + row as f64 * row_height;
-            for bar in bars {
-                bar.draw(canvas, scale, y, row_height);
+            for (n, bar) in bars.iter().enumerate() {
+                let free_until = bars.get(n + 1).map_or(WIDTH - RIGHT, |next| next.left(scale));
+                bar.draw(canvas, scale, (y, row_height), free_until);
             }
         }
         top += height;

@@ -21,7 +21,11 @@ impl Scale {
             u32::from(run.after_window_start).saturating_add(wait.saturating_add(take).div_ceil(60))
         });
         let window = view.window.hours * 60;
-        let minutes = if last.max().unwrap_or(0) <= window { window } else { DAY };
+        Self::of(if last.max().unwrap_or(0) <= window { window } else { DAY }, left, right)
+    }
+
+    /// So many minutes, from `left` to `right`, px.
+    pub fn of(minutes: u32, left: f64, right: f64) -> Self {
         Self { minutes: minutes.clamp(60, DAY), left, right }
     }
 
