@@ -20,7 +20,7 @@ const LIMITS: Limits = Limits {
 };
 
 fn word(verdict: AttemptVerdict) -> Word {
-    Word { verdict, epoch: Epoch(7) }
+    Word { verdict, epoch: Epoch(7), unheld: false }
 }
 
 /// Hears each word at its time, with the API server answering at the last of them, then decides at `now_ms`.
@@ -37,7 +37,12 @@ fn check(heard: &[(u64, Option<AttemptVerdict>)], contact_ms: u64, now_ms: u64, 
 #[test]
 fn a_verdict_decides_at_once_and_also_at_the_deadline() {
     for now_ms in [0, 53_999, 54_000, 99_999] {
-        check(&[(0, Some(AttemptVerdict::Admitted))], 0, now_ms, Next::Released(Epoch(7)));
+        check(
+            &[(0, Some(AttemptVerdict::Admitted))],
+            0,
+            now_ms,
+            Next::Released(Release { epoch: Epoch(7), unheld: false }),
+        );
         check(&[(0, Some(AttemptVerdict::Ended))], 0, now_ms, Next::Ended);
     }
     check(&[(0, Some(AttemptVerdict::Superseded))], 0, 1, Next::Follow);
@@ -100,7 +105,8 @@ fn group(phase: RoundPhase, verdict: AttemptVerdict) -> GroupLease {
         phase,
         mode: Mode::ArriveAndGo,
         degraded: false,
-        attempts: BTreeMap::from([(attempt(1), AttemptEntry { pod: PodName::new("db-0").unwrap(), verdict })]),
+        call: None,
+        attempts: BTreeMap::from([(attempt(1), AttemptEntry::new(PodName::new("db-0").unwrap(), verdict))]),
         weight: 1,
         wait: None,
         backup: None,
@@ -115,7 +121,11 @@ fn group(phase: RoundPhase, verdict: AttemptVerdict) -> GroupLease {
 #[test]
 fn an_admission_counts_for_this_attempt_and_only_while_the_round_is_released() {
     let released = group(RoundPhase::Released, AttemptVerdict::Admitted);
-    assert_eq!(word_about(&released, &attempt(1)), Some(Word { verdict: AttemptVerdict::Admitted, epoch: Epoch(3) }));
+    let word = Word { verdict: AttemptVerdict::Admitted, epoch: Epoch(3), unheld: false };
+    assert_eq!(word_about(&released, &attempt(1)), Some(word));
+    let mut unheld = released.clone();
+    unheld.attempts.values_mut().for_each(|entry| entry.unheld = true);
+    assert_eq!(word_about(&unheld, &attempt(1)), Some(Word { unheld: true, ..word }));
     assert_eq!(word_about(&released, &attempt(2)), None);
     for phase in [RoundPhase::Closed, RoundPhase::Waiting] {
         assert_eq!(word_about(&group(phase, AttemptVerdict::Admitted), &attempt(1)), None);

@@ -6,21 +6,21 @@ use shared::admission::Admission;
 use shared::duration::format_ms;
 use shared::group_lease::Epoch;
 
-use crate::decide::Unreleased;
+use crate::decide::{Release, Unreleased};
 use crate::failure::{Cause, Failure, said};
 use crate::keeper::wire::ReportTo;
 use crate::lines::{chain, seconds};
 use crate::member::{Change, Member, TakenOver, Written};
 use crate::pre::Hook;
-use crate::quiesce::{self, Still};
+use crate::quiesce::{self, Still, not_held};
 use crate::retry::{self, GaveUp};
 use crate::settings::Policy;
 
 /// The report of a released member may take this long, ms: without it the receipt cannot count the member as quiesced.
-const REPORT_RELEASED_MS: u64 = 10_000;
+pub(super) const REPORT_RELEASED_MS: u64 = 10_000;
 
 /// The report of a member that goes without a release may take this long, ms: nobody may be there to hear it.
-const REPORT_UNRELEASED_MS: u64 = 2_000;
+pub(super) const REPORT_UNRELEASED_MS: u64 = 2_000;
 
 /// The process ends this long before Velero's timeout at the latest, ms: what it printed must still get through.
 const EXIT_RESERVE_MS: u64 = 300;
@@ -31,11 +31,20 @@ const REPORT_RESERVE_MS: u64 = 700;
 /// What the steps' own timeouts leave out, ms: starting the keeper, letting go of what was begun when a step fails.
 const KEEPER_MS: u64 = 5_000;
 
-/// Goes on under a round's grant. Gives back who took over in the last moment, if somebody did.
-pub async fn released(hook: &Hook, member: &mut Member, epoch: Epoch) -> Result<Option<TakenOver>, Failure> {
+/// Goes on under a round's grant, held still unless the group's policy says otherwise. Gives back who took over in the last moment, if somebody did.
+pub async fn released(
+    hook: &Hook,
+    member: &mut Member,
+    Release { epoch, unheld }: Release,
+) -> Result<Option<TakenOver>, Failure> {
     let waited = seconds(hook.clock.elapsed_ms());
-    let still = hold_still(hook, Some(member)).await;
-    fail_if_wanted(hook, Some(member), &still).await?;
+    let still = if unheld && hook.plan.kinds().hold() {
+        Still::unheld(&hook.plan)
+    } else {
+        let still = hold_still(hook, Some(member), u64::MAX).await;
+        fail_if_wanted(hook, Some(member), &still, Some(epoch)).await?;
+        still
+    };
     let change = quiesced(hook, &still, Admission::Released, Some(epoch));
     let reported = match report(hook, member, &change, REPORT_RELEASED_MS).await {
         Ok(Written::Stored) => "reported".to_owned(),
@@ -44,10 +53,7 @@ pub async fn released(hook: &Hook, member: &mut Member, epoch: Epoch) -> Result<
         Err(e) => format!("NOT reported, so the receipt will not count it: {}", chain(&e)),
     };
     let at_most = format_ms(u64::from(hook.limits.hold_s) * 1_000);
-    let how = match kept(hook, still).await {
-        Ok(how) => how,
-        Err(lost) => take_back(hook, member, lost, Admission::Released, Some(epoch)).await?,
-    };
+    let how = keep(hook, member, still, Admission::Released, Some(epoch)).await?;
     hook.lines.say(format_args!(
         "released in round {epoch} after {waited}; {how}, {reported}; counts until post runs, {at_most} at most"
     ));
@@ -64,7 +70,7 @@ pub async fn unreleased(
     let waited = seconds(hook.clock.elapsed_ms());
     let because = cause.as_ref().map_or_else(String::new, |cause| format!(" ({})", chain(cause.as_ref())));
     if why.policy(&hook.limits) == Policy::Fail {
-        let change = Change::Failed(format!("{} in {waited}", said(why)));
+        let change = Change::Failed { why: format!("{} in {waited}", said(why)), epoch: None };
         if why != Unreleased::Refused && member.is_stored() {
             // Without this note the coordinator finds out when the Lease expires: later, but all the same.
             let _ = report(hook, member, &change, REPORT_UNRELEASED_MS).await;
@@ -72,8 +78,8 @@ pub async fn unreleased(
         return Err(Failure::Unreleased { why, cause });
     }
     let admission = why.admission();
-    let still = hold_still(hook, Some(member)).await;
-    fail_if_wanted(hook, Some(member), &still).await?;
+    let still = hold_still(hook, Some(member), u64::MAX).await;
+    fail_if_wanted(hook, Some(member), &still, None).await?;
     let change = quiesced(hook, &still, admission, None);
     let reported = if why == Unreleased::Refused {
         "not reported".to_owned()
@@ -84,10 +90,7 @@ pub async fn unreleased(
             Err(_) => "not reported".to_owned(),
         }
     };
-    let how = match kept(hook, still).await {
-        Ok(how) => how,
-        Err(lost) => take_back(hook, member, lost, admission, None).await?,
-    };
+    let how = keep(hook, member, still, admission, None).await?;
     hook.lines.say(format_args!(
         "GOES ON WITHOUT A RELEASE after {waited} ({admission}): {}{because}; {how}, {reported}",
         said(why)
@@ -100,8 +103,8 @@ pub async fn unregistered(hook: &Hook, why: Unreleased, cause: Cause) -> Result<
     if why.policy(&hook.limits) == Policy::Fail {
         return Err(Failure::Unreleased { why, cause: Some(cause) });
     }
-    let still = hold_still(hook, None).await;
-    fail_if_wanted(hook, None, &still).await?;
+    let still = hold_still(hook, None, u64::MAX).await;
+    fail_if_wanted(hook, None, &still, None).await?;
     let how = unclaimed(hook, still).await?;
     hook.lines.say(format_args!(
         "GOES ON WITHOUT A RELEASE ({}): {} ({}); {how}, not reported",
@@ -118,8 +121,8 @@ pub async fn behind_another(hook: &Hook, member: &Member) -> Result<(), Failure>
     if why.policy(&hook.limits) == Policy::Fail {
         return Err(Failure::Unreleased { why, cause: None });
     }
-    let still = hold_still(hook, Some(member)).await;
-    fail_if_wanted(hook, None, &still).await?;
+    let still = hold_still(hook, Some(member), u64::MAX).await;
+    fail_if_wanted(hook, None, &still, None).await?;
     let how = unclaimed(hook, still).await?;
     hook.lines.say(format_args!(
         "GOES ON WITHOUT A RELEASE ({}): {}, while a later run of the hook still waits; {how}, not reported",
@@ -129,30 +132,43 @@ pub async fn behind_another(hook: &Hook, member: &Member) -> Result<(), Failure>
     Ok(())
 }
 
-/// Holds still by the plan, for no longer than Velero's timeout allows.
-async fn hold_still(hook: &Hook, member: Option<&Member>) -> Still {
+/// Holds still by the plan, within this time, and for no longer than Velero's timeout allows.
+pub(super) async fn hold_still(hook: &Hook, member: Option<&Member>, within_ms: u64) -> Still {
     let latest_ms = hook.limits.hook_timeout_ms.saturating_sub(EXIT_RESERVE_MS + REPORT_RESERVE_MS);
     let left_ms = latest_ms.saturating_sub(hook.clock.elapsed_ms());
-    let limit = Duration::from_millis(left_ms.min(hook.plan.quiesce_ms_max() + KEEPER_MS));
+    let limit = Duration::from_millis(left_ms.min(hook.plan.quiesce_ms_max() + KEEPER_MS).min(within_ms));
     let attempt = member.map_or_else(|| "unregistered".to_owned(), |member| member.attempt().to_string());
     let report_to = member.map(|member| ReportTo {
         access: hook.access.clone(),
         namespace: member.namespace().clone(),
         lease: member.lease_name().clone(),
+        group: Some(member.group().clone()),
     });
     quiesce::begin(&hook.plan, &hook.quiesce, attempt, report_to, limit).await
 }
 
 /// Fails when it could not be held still and the user wants that to be a failure.
-async fn fail_if_wanted(hook: &Hook, member: Option<&mut Member>, still: &Still) -> Result<(), Failure> {
+pub(super) async fn fail_if_wanted(
+    hook: &Hook,
+    member: Option<&mut Member>,
+    still: &Still,
+    epoch: Option<Epoch>,
+) -> Result<(), Failure> {
     let Some(why) = still.failure.as_ref().filter(|_| hook.quiesce.on_failure == Policy::Fail) else {
         return Ok(());
     };
     if let Some(member) = member.filter(|member| member.is_stored()) {
         // Without this note the coordinator finds out when the Lease expires: later, but all the same.
-        let _ = report(hook, member, &Change::Failed(why.clone()), REPORT_UNRELEASED_MS).await;
+        let _ = report(hook, member, &Change::Failed { why: why.clone(), epoch }, REPORT_UNRELEASED_MS).await;
     }
     Err(Failure::Quiesce(why.clone()))
+}
+
+/// Says that it goes on without a release, held still by a call.
+pub(super) fn warn_of(hook: &Hook, why: Unreleased, cause: Option<&Cause>, how: &str) {
+    let because = cause.map_or_else(String::new, |cause| format!(" ({})", chain(cause.as_ref())));
+    let waited = seconds(hook.clock.elapsed_ms());
+    hook.lines.say(format_args!("GOES ON WITHOUT A RELEASE after {waited}: {}{because}; {how}", said(why)));
 }
 
 /// Hands over to the keeper, and says how the pod stands; or why it is no longer held.
@@ -172,8 +188,18 @@ async fn kept(hook: &Hook, still: Still) -> Result<String, String> {
     }
 }
 
-fn not_held(why: &str) -> String {
-    format!("NOT HELD STILL, its snapshot is crash-consistent ({why})")
+/// The same, where the Lease claims that the pod is still: what is lost is taken back there.
+pub(super) async fn keep(
+    hook: &Hook,
+    member: &mut Member,
+    still: Still,
+    admission: Admission,
+    epoch: Option<Epoch>,
+) -> Result<String, Failure> {
+    match kept(hook, still).await {
+        Ok(how) => Ok(how),
+        Err(lost) => take_back(hook, member, lost, admission, epoch).await,
+    }
 }
 
 /// The same where nothing was claimed in the Lease.
@@ -195,7 +221,7 @@ async fn take_back(
 ) -> Result<String, Failure> {
     let failed = hook.quiesce.on_failure == Policy::Fail;
     let change = if failed {
-        Change::Failed(lost.clone())
+        Change::Failed { why: lost.clone(), epoch }
     } else {
         let (failure, hold_s) = (Some(lost.clone()), hook.limits.hold_s);
         Change::Quiesced { at: None, failure, admission, epoch, hold_s }
@@ -205,12 +231,17 @@ async fn take_back(
     if failed { Err(Failure::Quiesce(lost)) } else { Ok(not_held(&lost)) }
 }
 
-fn quiesced(hook: &Hook, still: &Still, admission: Admission, epoch: Option<Epoch>) -> Change {
+pub(super) fn quiesced(hook: &Hook, still: &Still, admission: Admission, epoch: Option<Epoch>) -> Change {
     Change::Quiesced { at: still.at, failure: still.failure.clone(), admission, epoch, hold_s: hook.limits.hold_s }
 }
 
 /// Writes a change, for `within_ms` at most and never so long that Velero's timeout would come first.
-async fn report(hook: &Hook, member: &mut Member, change: &Change, within_ms: u64) -> Result<Written, GaveUp> {
+pub(super) async fn report(
+    hook: &Hook,
+    member: &mut Member,
+    change: &Change,
+    within_ms: u64,
+) -> Result<Written, GaveUp> {
     let latest_ms = hook.limits.hook_timeout_ms.saturating_sub(EXIT_RESERVE_MS);
     let end_ms = hook.clock.elapsed_ms().saturating_add(within_ms).min(latest_ms);
     retry::until(&hook.clock, end_ms, async |limit| member.write(change, limit).await, |_| ()).await

@@ -17,7 +17,8 @@ use crate::keeper::place::Place;
 use crate::leases::Leases;
 use crate::member::{Member, Registrant};
 use crate::pre::{Hook, nonce};
-use crate::quiesce::choose::{annotation_in, choose};
+use crate::quiesce::choose::{Said, annotations_in, choose};
+use crate::resident::ask::Engaged;
 use crate::retry::GaveUp;
 use crate::settings::PreSettings;
 
@@ -41,7 +42,12 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
     if let Ok(who) = &who {
         hook.lines = hook.lines.about(who);
     }
-    sweep(hook).await;
+    let limit_ms = settings.limits.deadline_ms.saturating_sub(hook.clock.elapsed_ms());
+    hook.resident = Engaged::before_pre(settings.quiesce.state_dir.as_deref(), Duration::from_millis(limit_ms)).await;
+    let called = hook.resident.as_ref().is_some_and(|resident| resident.word.called.is_some());
+    if !called {
+        sweep(hook).await;
+    }
     // A pod without a group needs no identity: it is let go before anything can be wrong with that.
     let known = group::from_here(&settings.names)?;
     match &known {
@@ -52,8 +58,8 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
         Known::In(group) => hook.lines = hook.lines.in_group(group),
         Known::Unknown => {}
     }
-    let annotation = annotation_in(&settings.quiesce.annotations_file)?;
-    plan_by(settings, hook, annotation.as_deref(), &settings.quiesce.annotations_file.display().to_string())?;
+    let said = annotations_in(&settings.quiesce.annotations_file)?;
+    plan_by(settings, hook, &said, &settings.quiesce.annotations_file.display().to_string())?;
     let (who, uid) = (who?, sources.uid()?);
     let access = match access::find(&settings.access) {
         Ok(access) => access,
@@ -68,10 +74,10 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
     let group = match known {
         Known::In(group) => group,
         Known::NoGroup | Known::Unknown => match ask(settings, hook, &leases, &who, &uid).await {
-            Ok(OfPod { group: Some(group), quiesce }) => {
+            Ok(OfPod { group: Some(group), said: of_pod }) => {
                 hook.lines = hook.lines.in_group(&group);
-                if annotation.is_none() {
-                    plan_by(settings, hook, quiesce.as_deref(), "the Pod")?;
+                if said == Said::default() {
+                    plan_by(settings, hook, &of_pod, "the Pod")?;
                 }
                 group
             }
@@ -91,14 +97,15 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
         },
     };
     let left_ms = hook.limits.deadline_ms.saturating_sub(hook.clock.elapsed_ms());
-    let registrant = Registrant { who, uid, group, left_ms, quiesce: hook.plan.kinds() };
+    let resident = hook.resident.as_ref().and_then(|resident| resident.word.resident.clone());
+    let registrant = Registrant { who, uid, group, left_ms, quiesce: hook.plan.kinds(), resident };
     let member = Member::new(leases, registrant, nonce()?)
         .map_err(|source| crate::identity::IdentityFailure::Illegal { origin: "the pod's name".to_owned(), source })?;
     Ok(Prepared::Member(Box::new(member)))
 }
 
 /// A fresh attempt begins in a pod that holds nothing: whatever an earlier one left is let go first.
-async fn sweep(hook: &Hook) {
+pub(super) async fn sweep(hook: &Hook) {
     let state_dir = hook.quiesce.state_dir.as_deref();
     let limit = Duration::from_millis(SWEEP_MS.min(hook.limits.deadline_ms));
     match let_go(state_dir, "a new run of the pre hook began", limit).await {
@@ -116,9 +123,10 @@ async fn sweep(hook: &Hook) {
     }
 }
 
-/// Takes the plan of flag and annotation, and makes the wait short enough for it.
-fn plan_by(settings: &PreSettings, hook: &mut Hook, annotation: Option<&str>, origin: &str) -> Result<(), Failure> {
-    hook.plan = choose(settings.quiesce.plan.as_deref(), annotation, origin)?;
+/// Takes plan and policy of flags and annotations, and makes the wait short enough for it.
+fn plan_by(settings: &PreSettings, hook: &mut Hook, said: &Said, origin: &str) -> Result<(), Failure> {
+    hook.quiesce = settings.quiesce.with_annotations(said, &settings.limits)?;
+    hook.plan = choose(settings.quiesce.plan.as_deref(), said.plan.as_deref(), origin)?;
     hook.limits.deadline_ms = settings.quiesce.deadline_for(&hook.plan, &settings.limits)?;
     Ok(())
 }

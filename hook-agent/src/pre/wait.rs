@@ -10,43 +10,69 @@ use shared::group_lease::WaitReason;
 use shared::identity::AttemptId;
 use shared::names::group_lease;
 
-use crate::decide::{Next, Unreleased, View, decide, word_about};
+use crate::decide::{News, Next, Stance, Unreleased, View, decide, news_for, rests, word_about};
 use crate::failure::Cause;
 use crate::lines::{Progress, chain, seconds};
 use crate::member::{Change, Member, TakenOver, Written};
 use crate::pre::{Hook, Pass};
 use crate::retry::{Pauses, call_limit};
 use crate::settings::Policy;
-use crate::watch_group::{Heard, group_words};
+use crate::watch_group::{Heard, WATCH_S, group_words};
 
 /// Waits until the coordinator, the Lease or the clock ends it.
 pub async fn wait(hook: &Hook, member: &mut Member) -> Pass {
     let contact_ms = Cell::new(hook.clock.elapsed_ms());
-    let words = group_words(member.leases().clone(), group_lease(member.group()));
+    let words = group_words(member.leases().clone(), group_lease(member.group()), WATCH_S);
     let attempt = member.attempt().clone();
+    let stance = Stance::Waits(member.pod().clone());
     tokio::select! {
         biased;
-        pass = listen(hook, &attempt, words, &contact_ms) => pass,
+        pass = listen(hook, &attempt, &stance, words, &contact_ms) => pass,
         taken = heartbeats(hook, member, &contact_ms) => Pass::Taken(taken),
     }
 }
 
+/// Waits for what is said about an attempt of this pod that is still already. It shows no sign of life: who is still has a Lease that lasts, and
+/// its keeper may write into that.
+pub async fn listen_about(hook: &Hook, member: &Member, attempt: &AttemptId, stance: Stance) -> Pass {
+    let contact_ms = Cell::new(hook.clock.elapsed_ms());
+    let words = group_words(member.leases().clone(), group_lease(member.group()), WATCH_S);
+    listen(hook, attempt, &stance, words, &contact_ms).await
+}
+
 /// Hears the coordinator and decides, until there is something to do.
-async fn listen(hook: &Hook, attempt: &AttemptId, words: impl Stream<Item = Heard>, contact_ms: &Cell<u64>) -> Pass {
+async fn listen(
+    hook: &Hook,
+    attempt: &AttemptId,
+    stance: &Stance,
+    words: impl Stream<Item = Heard>,
+    contact_ms: &Cell<u64>,
+) -> Pass {
     let Hook { limits, clock, lines, .. } = hook;
     let mut words = pin!(words);
-    let mut ear = Ear::new(attempt, View::new(clock.elapsed_ms()));
+    let mut ear = Ear::new(attempt, stance, View::new(clock.elapsed_ms()));
     let mut progress = Progress::new();
     loop {
         ear.view.contact(contact_ms.get());
         let now_ms = clock.elapsed_ms();
         let until_ms = match decide(&ear.view, limits, now_ms) {
             Next::Wait { until_ms } => until_ms,
-            Next::Released(epoch) => return Pass::Released(epoch),
+            Next::Released(release) => return Pass::Released(release),
             Next::Unreleased(why) => return Pass::Unreleased(why, ear.trouble_for(why)),
             Next::Follow => return Pass::Superseded,
             Next::Ended => return Pass::Ended,
         };
+        match ear.news_of_round.take() {
+            Some(News::Called(call)) => return Pass::Called(call),
+            Some(News::RoundOver) => return Pass::RoundOver,
+            Some(News::Late) => return Pass::Ended,
+            None => {}
+        }
+        let rested_at_ms = ear.rests_since_ms.map_or(u64::MAX, |since_ms| since_ms.saturating_add(RESTS_MS));
+        if now_ms >= rested_at_ms {
+            return Pass::RoundOver;
+        }
+        let until_ms = until_ms.min(rested_at_ms);
         // The first moments are silent: most hooks are released before there is anything to say.
         if now_ms >= progress.next_ms().max(FIRST_LINE_MS) || ear.news() {
             lines.say(format_args!("waits: {}; {}", ear.waits_for, then(hook, now_ms)));
@@ -62,6 +88,9 @@ async fn listen(hook: &Hook, attempt: &AttemptId, words: impl Stream<Item = Hear
 
 /// The first "waits" line comes after this, ms: a coordinator with room answers sooner.
 const FIRST_LINE_MS: u64 = 1_000;
+
+/// A round that called and gave its share back may take it again within this, ms: coordinators agree in moments.
+const RESTS_MS: u64 = 5_000;
 
 fn then(hook: &Hook, now_ms: u64) -> String {
     let left = seconds(hook.limits.deadline_ms.saturating_sub(now_ms));
@@ -93,6 +122,11 @@ impl fmt::Display for WaitsFor {
 /// What was heard, and what of it is still to be said.
 struct Ear<'a> {
     attempt: &'a AttemptId,
+    stance: &'a Stance,
+    /// What follows from the Lease as it was last heard, beside the word about the attempt.
+    news_of_round: Option<News>,
+    /// Since when the round that called this pod has rested.
+    rests_since_ms: Option<u64>,
     view: View,
     waits_for: WaitsFor,
     said: WaitsFor,
@@ -100,8 +134,9 @@ struct Ear<'a> {
 }
 
 impl<'a> Ear<'a> {
-    fn new(attempt: &'a AttemptId, view: View) -> Self {
-        Self { attempt, view, waits_for: WaitsFor::Coordinator, said: WaitsFor::Coordinator, trouble: None }
+    fn new(attempt: &'a AttemptId, stance: &'a Stance, view: View) -> Self {
+        let (waits_for, said) = (WaitsFor::Coordinator, WaitsFor::Coordinator);
+        Self { attempt, stance, news_of_round: None, rests_since_ms: None, view, waits_for, said, trouble: None }
     }
 
     fn hear(&mut self, heard: Heard, now_ms: u64) {
@@ -112,6 +147,8 @@ impl<'a> Ear<'a> {
             Heard::Connected => {}
             Heard::Lease(lease) => {
                 let word = word_about(&lease, self.attempt);
+                self.news_of_round = news_for(&lease, self.attempt, self.stance);
+                self.rests_since_ms = rests(&lease, self.stance).then(|| self.rests_since_ms.unwrap_or(now_ms));
                 self.waits_for = if word.is_some() { WaitsFor::Turn(lease.wait) } else { WaitsFor::Coordinator };
                 self.view.hear(word, now_ms);
                 self.trouble = None;
