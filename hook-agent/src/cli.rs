@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand};
 
 use crate::help;
+use crate::inject::args::InjectArgs;
 
 /// The hook-agent's command line.
 #[derive(Debug, Parser)]
@@ -35,6 +36,18 @@ pub enum Command {
     /// After the snapshot: lets go and marks the registration as done
     #[command(long_about = help::POST, after_long_help = help::after())]
     Post(Box<PostArgs>),
+    /// In a container of its own: watches over what the pod holds still, and lets go when the pod's other containers cannot
+    #[command(long_about = help::SIDECAR, after_long_help = help::after())]
+    Sidecar(Box<SidecarArgs>),
+    /// In an init container: thaws what a dead attempt left frozen, then copies this program into a shared folder
+    #[command(long_about = help::INSTALL, after_long_help = help::after())]
+    Install(Box<InstallArgs>),
+    /// As an exec probe of the sidecar: whether it could hold the pod still now
+    #[command(long_about = help::READY, after_long_help = help::after())]
+    Ready(Box<ReadyArgs>),
+    /// Puts the agent into manifests: volume, mounts, hook annotations; or takes it out of them
+    #[command(long_about = help::INJECT, after_long_help = help::after())]
+    Inject(Box<InjectArgs>),
     /// Started by pre: holds what was quiesced
     #[command(hide = true)]
     Keep(PlaceArgs),
@@ -108,6 +121,44 @@ pub struct QuiesceArgs {
 pub struct PostArgs {
     #[command(flatten)]
     pub common: CommonArgs,
+}
+
+/// Flags of `sidecar`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct SidecarArgs {
+    #[command(flatten)]
+    pub quiesce: QuiesceArgs,
+
+    #[command(flatten)]
+    pub common: CommonArgs,
+}
+
+/// Flags of `install`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct InstallArgs {
+    /// The folder that the workload mounts too; the program becomes DIR/hook-agent
+    #[arg(long, env = "INSTALL_TO", value_name = "DIR")]
+    pub to: String,
+
+    /// The same steps as the hooks get: what they freeze is swept
+    #[arg(long, env = "QUIESCE", value_name = "STEPS", allow_hyphen_values = true)]
+    pub quiesce: Option<String>,
+
+    /// The same folder as the hooks get; the mark of the sweep is left there [default: as theirs]
+    #[arg(long, env = "STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<String>,
+
+    /// A mounted downwardAPI volume with the file annotations, which may have the steps [default: /etc/podinfo]
+    #[arg(long, env = "PODINFO_DIR", value_name = "DIR")]
+    pub podinfo_dir: Option<String>,
+}
+
+/// Flags of `ready`.
+#[derive(Clone, Debug, Default, Args)]
+pub struct ReadyArgs {
+    /// The same folder as the sidecar gets [default: as the sidecar's]
+    #[arg(long, env = "STATE_DIR", value_name = "DIR")]
+    pub state_dir: Option<String>,
 }
 
 /// Flags of both.

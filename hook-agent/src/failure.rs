@@ -6,9 +6,11 @@ use crate::access::AccessError;
 use crate::decide::Unreleased;
 use crate::group::GroupFailure;
 use crate::identity::IdentityFailure;
+use crate::install::InstallError;
 use crate::lines;
 use crate::quiesce::choose::ChooseError;
 use crate::settings::SettingError;
+use crate::sweep::SweepError;
 
 /// Any error, for where the cause has many types.
 pub type Cause = Box<dyn std::error::Error + Send + Sync>;
@@ -49,6 +51,15 @@ pub enum Failure {
     /// Something is still held after the cut.
     #[error("COULD NOT LET GO: {0}")]
     StillHeld(String),
+    /// The pod's claims could not be swept at its start.
+    #[error("the sweep failed, so nothing may be frozen in this pod")]
+    Sweep(#[from] SweepError),
+    /// The program could not be copied.
+    #[error("could not install")]
+    Install(#[from] InstallError),
+    /// There is no resident, or it cannot do its work.
+    #[error("not ready: {0}")]
+    NotReady(String),
     /// A signal came.
     #[error("{signal} came: {done}")]
     Withdrawn {
@@ -75,6 +86,9 @@ impl Failure {
             Self::Setting(_) | Self::Kubeconfig(_) | Self::Plan(_) => ExitCode::Usage,
             Self::Quiesce(_) => ExitCode::Quiesce,
             Self::StillHeld(_) => ExitCode::LetGo,
+            Self::Sweep(_) => ExitCode::Sweep,
+            Self::Install(_) => ExitCode::Install,
+            Self::NotReady(_) => ExitCode::NotReady,
             Self::Identity(_) => ExitCode::Identity,
             Self::Group(_) => ExitCode::Group,
             Self::Unreleased { why: Unreleased::Deadline, .. } => ExitCode::Deadline,

@@ -11,7 +11,7 @@ use crate::call::CallError;
 use crate::clock::Clock;
 use crate::identity::{IdentityFailure, Who};
 use crate::leases::Leases;
-use crate::quiesce::choose::ANNOTATION;
+use crate::quiesce::choose::{ANNOTATION, ANNOTATION_MAX, ANNOTATION_ON_FAILURE, Said};
 use crate::retry::{self, GaveUp};
 use crate::settings::Names;
 use crate::small_file::{self, FileError};
@@ -101,8 +101,8 @@ pub fn from_here(names: &Names) -> Result<Known, GroupFailure> {
 pub struct OfPod {
     /// The group that its label names, if any.
     pub group: Option<GroupId>,
-    /// Its annotation about holding still.
-    pub quiesce: Option<String>,
+    /// Its annotations about holding still.
+    pub said: Said,
 }
 
 /// What the own Pod says: one GET, tried again until `end_ms` when the API server does not answer.
@@ -131,8 +131,13 @@ pub async fn from_pod(
     }
     let labels = meta.labels.unwrap_or_default();
     let group = group_of(labels.get(LABEL_SNAPSHOT_GROUP).map(String::as_str), "the Pod")?;
-    let quiesce = meta.annotations.and_then(|mut annotations| annotations.remove(ANNOTATION));
-    Ok(OfPod { group, quiesce })
+    let mut annotations = meta.annotations.unwrap_or_default();
+    let said = Said {
+        plan: annotations.remove(ANNOTATION),
+        max: annotations.remove(ANNOTATION_MAX),
+        on_failure: annotations.remove(ANNOTATION_ON_FAILURE),
+    };
+    Ok(OfPod { group, said })
 }
 
 /// An empty value is a label that somebody took back without removing it: no group.

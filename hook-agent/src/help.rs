@@ -52,6 +52,59 @@ When something cannot be let go it exits with code 17 and the keeper goes on try
 It ends whatever this pod registered, also a `pre` that still waits. Without a registration there is nothing to do, and it
 says so. It takes 20 s at most.";
 
+/// What `sidecar` does.
+pub const SIDECAR: &str = "\
+In a container of its own: watches over what this pod holds still, and lets go when the pod's other containers cannot.
+
+A file system stays frozen when the container that froze it is killed, for the node and for every later container. The
+resident is the one who is left: it thaws at once when a keeper in another container is killed, and three seconds after
+the hold's limit whatever hangs. On SIGTERM everything that this pod holds is let go. At its start it sweeps: what a dead
+attempt left frozen on the claims is thawed. With a resident, and only then, the hooks freeze without
+--fsfreeze-without-resident.
+
+It also stands by in the pod's Lease for the mode `lead`, with the same rights and names as the hooks: when a round calls the
+pod, it holds still by its QUIESCE, before any hook comes, and lets go at the group's last cut, at post, or at --quiesce-max.
+
+Run it as an ordinary container (Velero cannot exec into native sidecars), as the same user as the hooks, with the claims
+mounted at the same paths, CAP_SYS_ADMIN, and the same QUIESCE (or podinfo folder). /dev/shm is shared by the containers of
+a pod; a --state-dir must be a volume that both mount. Velero's hooks may exec into this container instead of the
+workload's; programs of `exec` and `session` steps must then be in this container's image.
+
+  readinessProbe: {exec: {command: [/hook-agent, ready]}}      a pod that is not ready leaves its Services";
+
+/// What `install` does.
+pub const INSTALL: &str = "\
+In an init container: copies this program to DIR/hook-agent, whole or not at all, and sweeps the pod's claims: what a dead
+attempt left frozen on this node is thawed before the workload starts and hangs at its first write.
+
+To sweep it needs the same QUIESCE (or podinfo folder) as the hooks, the claims mounted at the same paths, and
+CAP_SYS_ADMIN. It leaves a mark in the state folder, which is one of two things that freezing asks for (the other is
+a running `hook-agent sidecar`, which sweeps at its own start too). When a listed claim cannot be swept it fails with
+code 18, and the pod does not start: a workload on a frozen file system would hang and could not be killed.";
+
+/// What `ready` does.
+pub const READY: &str = "\
+Asks the resident (`hook-agent sidecar`) whether it could hold the pod still now, without doing it: whether it swept, the
+claims are there and pass every guard, the programs of the plan can be started. Exit code 0: yes; 21: no, and why.
+As an exec probe of the sidecar's container it needs no port.";
+
+/// What `inject` does.
+pub const INJECT: &str = "\
+Puts into the pod templates of manifests what Velero's hooks need to run this program, and prints the manifests:
+
+  hook-agent inject -f db.yaml --image registry.example.com/backup/hook-agent:0.1.0 | kubectl apply -f -
+
+Only what is needed is inserted: comments, order, quotes and line ends stay, and so does every document without a workload.
+What is in already is written anew, so that doing it twice is the same as once; with --remove it is taken out again, and
+what remains is the text from before. Nothing is read but the manifests, and no cluster is asked.
+
+It is inserted: a volume `hook-agent` with the program and the init container `hook-agent-install` that fills it
+(--how init-container), or the volume alone, of the image itself (--how image-volume), or a container `hook-agent`
+(--how sidecar); a volume `hook-agent-podinfo` with the pod's labels and annotations at /etc/podinfo; a token where the pod
+mounts none; and the annotations of Velero's hooks. A Schedule's own hooks are left out for pods that have these.
+
+Exit codes of --diff: 0 nothing would change, 2 something would, 1 flags or manifests are at fault.";
+
 /// Examples and the table of exit codes.
 pub fn after() -> String {
     let mut text = String::from(

@@ -8,6 +8,7 @@
 pub mod alarm;
 pub mod ask;
 pub mod boot_clock;
+pub mod cut;
 pub mod ending;
 pub mod guard;
 pub mod hold;

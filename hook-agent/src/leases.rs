@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use http::HeaderValue;
+use http::header::CONTENT_TYPE;
 use hyper::body::Incoming;
 use k8s_openapi::api::coordination::v1::Lease;
 use k8s_openapi::api::core::v1::Pod;
@@ -52,6 +54,21 @@ impl Leases {
     ) -> Result<Lease, CallError> {
         let how = PatchParams { field_manager: Some(FIELD_MANAGER_AGENT.to_owned()), ..PatchParams::default() };
         let request = self.leases().patch(name.as_str(), &how, &Patch::Merge(patch)).map_err(unmade)?;
+        ask(&self.client, request, limit).await
+    }
+
+    /// Changes a Lease by the steps of a JSON patch (RFC 6902): all of them, or none where one of its tests fails, which is
+    /// [`CallError::Refused`] with 422.
+    pub async fn change(
+        &self,
+        name: &LeaseName,
+        steps: &serde_json::Value,
+        limit: Duration,
+    ) -> Result<Lease, CallError> {
+        let how = PatchParams { field_manager: Some(FIELD_MANAGER_AGENT.to_owned()), ..PatchParams::default() };
+        let mut request = self.leases().patch(name.as_str(), &how, &Patch::Merge(steps)).map_err(unmade)?;
+        // kube's own variant would bring a library that edits documents, for a body that is written here.
+        request.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/json-patch+json"));
         ask(&self.client, request, limit).await
     }
 

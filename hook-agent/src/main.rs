@@ -11,6 +11,8 @@ mod follow;
 mod group;
 mod help;
 mod identity;
+mod inject;
+mod install;
 mod keeper;
 mod leases;
 mod lines;
@@ -18,13 +20,16 @@ mod member;
 mod post;
 mod pre;
 mod quiesce;
+mod ready;
+mod resident;
 mod retry;
 mod settings;
 mod signals;
 mod small_file;
 mod start;
+mod sweep;
 mod watch_group;
 
 fn main() -> std::process::ExitCode {
-    start::start().code().into()
+    start::start().into()
 }

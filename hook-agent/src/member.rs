@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use shared::admission::{Admission, MemberPhase};
-use shared::deadline::MEMBER_LEASE_S;
+use shared::deadline::{MEMBER_LEASE_S, STANDBY_LEASE_S};
 use shared::group_lease::Epoch;
-use shared::identity::{AttemptId, GroupId, IdentityError, LeaseName, Namespace, Nonce, PodUid};
-use shared::member_lease::MemberLease;
+use shared::identity::{AttemptId, GroupId, IdentityError, LeaseName, Namespace, Nonce, PodName, PodUid};
+use shared::member_lease::{MemberLease, Resident};
 use shared::names::member_lease;
 use shared::quiesce::QuiesceKinds;
 use shared::time::WallTime;
@@ -55,9 +55,16 @@ pub enum Change {
         hold_s: u32,
     },
     /// It gave up.
-    Failed(String),
+    Failed {
+        /// Why.
+        why: String,
+        /// The round that called it, if one did: its coordinator waits for an answer.
+        epoch: Option<Epoch>,
+    },
     /// It was told to stop.
     Withdrawn,
+    /// Nothing goes on in the pod, and its resident is there.
+    StandBy,
 }
 
 /// What became of a write.
@@ -92,12 +99,14 @@ pub struct Registrant {
     pub left_ms: u64,
     /// In which ways it will hold still.
     pub quiesce: QuiesceKinds,
+    /// What the pod's resident says about itself, where one runs.
+    pub resident: Option<Resident>,
 }
 
 impl Member {
     /// A registration that is not written yet. Errs for pod names that are too long for a Lease.
     pub fn new(leases: Leases, of: Registrant, nonce: Nonce) -> Result<Self, IdentityError> {
-        let Registrant { who: Who { namespace, pod }, uid, group, left_ms, quiesce } = of;
+        let Registrant { who: Who { namespace, pod }, uid, group, left_ms, quiesce, resident } = of;
         let now = Clock::wall();
         Ok(Self {
             leases,
@@ -118,6 +127,7 @@ impl Member {
                 thawed_at: None,
                 quiesce,
                 let_go: None,
+                resident,
                 failure: None,
                 agent_version: env!("CARGO_PKG_VERSION").to_owned(),
             },
@@ -148,6 +158,11 @@ impl Member {
     /// The namespace.
     pub fn namespace(&self) -> &Namespace {
         &self.record.namespace
+    }
+
+    /// The pod.
+    pub fn pod(&self) -> &PodName {
+        &self.record.pod
     }
 
     /// The group.
@@ -241,11 +256,16 @@ impl Member {
                 record.epoch = *epoch;
                 record.lease_duration_s = *hold_s;
             }
-            Change::Failed(why) => {
+            Change::Failed { why, epoch } => {
                 record.phase = MemberPhase::Failed;
                 record.failure = Some(why.clone());
+                record.epoch = epoch.or(record.epoch);
             }
             Change::Withdrawn => record.phase = MemberPhase::Withdrawn,
+            Change::StandBy => {
+                record.phase = MemberPhase::Done;
+                record.lease_duration_s = STANDBY_LEASE_S;
+            }
         }
         record
     }

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use shared::admission::MemberPhase;
 use shared::deadline::POST_DEADLINE_MS;
 use shared::exit_code::ExitCode;
-use shared::identity::{GroupId, LeaseName};
-use shared::member_lease::{FAILURE_CHARS_MAX, MemberLease, annotations};
+use shared::identity::{GroupId, LeaseName, PodUid};
+use shared::member_lease::{FAILURE_CHARS_MAX, MemberLease, annotations, let_go_annotations};
 use shared::names::{LABEL_SNAPSHOT_GROUP, member_lease};
 use shared::quiesce::LetGo;
 use shared::time::WallTime;
@@ -90,7 +90,9 @@ async fn end_registration(
         Err(e) => return unanswered(settings, lines, found, Unreleased::Unreachable, e.into()),
     };
     let leases = Leases::new(client, who.namespace);
-    let mut ending = Ending { leases, name, began_at, evidence: Evidence::of(found, began_at), tried: false };
+    // Where the uid cannot be told, whoever is registered under this name is taken for this pod.
+    let pod_uid = sources.uid().ok();
+    let mut ending = Ending { leases, name, pod_uid, began_at, evidence: Evidence::of(found, began_at), tried: false };
     let mut progress = Progress::new();
     let ended = retry::until(
         clock,
@@ -143,6 +145,8 @@ enum Ended {
     Done { quiesced: bool, group: Option<GroupId> },
     /// There is none.
     NoRegistration,
+    /// Another pod of this name registered, and is gone: Velero finds the pod of a post hook by name.
+    OfAnotherPod,
     /// A newer run of `pre` registered while this `post` tried: that one's registration is not this one's to end.
     LeftToNewer,
 }
@@ -156,6 +160,10 @@ impl Ended {
                     "done{}, but this pod is not proven to have been quiesced: its snapshot counts as crash-consistent",
                     of(group.as_ref())
                 )
+            }
+            Self::OfAnotherPod => {
+                "what is registered is an earlier pod's of this name: left alone, this pod was not there for the cut"
+                    .to_owned()
             }
             Self::NoRegistration => "no registration: nothing to end".to_owned(),
             Self::LeftToNewer => "a newer run of pre has registered meanwhile: left alone".to_owned(),
@@ -181,7 +189,7 @@ impl Evidence {
             Found::LetGo(outcome) | Found::Earlier(outcome) => Self {
                 thawed_at: outcome.thawed_at,
                 let_go: outcome.let_go,
-                failure: (outcome.let_go != LetGo::Asked).then(|| outcome.words.clone()),
+                failure: (!matches!(outcome.let_go, LetGo::Asked | LetGo::Cut)).then(|| outcome.words.clone()),
             },
             Found::StillHeld(why) => {
                 Self { thawed_at: began_at, let_go: LetGo::Unproven, failure: Some(format!("not let go: {why}")) }
@@ -195,6 +203,7 @@ fn local(found: &Found) -> String {
     match found {
         Found::Nothing => "no keeper here, so nothing was held to let go".to_owned(),
         Found::LetGo(outcome) => format!("let go of {}", outcome.words),
+        Found::Earlier(outcome) if outcome.let_go == LetGo::Cut => format!("let go before: {}", outcome.words),
         Found::Earlier(outcome) => format!("HAD BEEN LET GO BEFORE: {}", outcome.words),
         Found::StillHeld(why) => format!("NOT let go: {why}"),
     }
@@ -204,6 +213,7 @@ fn local(found: &Found) -> String {
 struct Ending {
     leases: Leases,
     name: LeaseName,
+    pod_uid: Option<PodUid>,
     began_at: WallTime,
     evidence: Evidence,
     tried: bool,
@@ -211,28 +221,45 @@ struct Ending {
 
 impl Ending {
     async fn attempt(&mut self, limit: Duration) -> Result<Ended, CallError> {
-        let known = if self.tried { Some(self.leases.get(&self.name, limit).await) } else { None };
-        self.tried = true;
-        let version = match known {
-            // The first try needs no look: nothing newer can have registered since this process began.
-            None => None,
-            Some(Ok(lease)) => match self.look(&lease) {
-                Some(ended) => return Ok(ended),
-                None => lease.metadata.resource_version,
-            },
-            Some(Err(CallError::NotFound { .. })) => return Ok(Ended::NoRegistration),
-            Some(Err(e)) => return Err(e),
+        let tried = std::mem::replace(&mut self.tried, true);
+        let ended = match self.at_once(tried, limit).await {
+            Some(ended) => ended,
+            None => self.after_a_look(limit).await,
         };
-        match self.leases.merge(&self.name, &self.patch(version.as_deref()), limit).await {
-            Ok(lease) => Ok(done(&lease)),
+        match ended {
             Err(CallError::NotFound { .. }) => Ok(Ended::NoRegistration),
-            Err(e) => Err(e),
+            other => other,
         }
+    }
+
+    /// The first try needs no look: nothing newer can have registered since this process began, and whose it is the API server tests.
+    async fn at_once(&self, tried: bool, limit: Duration) -> Option<Result<Ended, CallError>> {
+        let uid = self.pod_uid.as_ref().filter(|_| !tried)?;
+        match self.leases.change(&self.name, &self.steps(uid), limit).await {
+            // It is another pod's, or not as this one wrote it.
+            Err(CallError::Refused { status: 422, .. }) => None,
+            changed => Some(changed.map(|lease| done(&lease))),
+        }
+    }
+
+    async fn after_a_look(&self, limit: Duration) -> Result<Ended, CallError> {
+        let lease = self.leases.get(&self.name, limit).await?;
+        if let Some(ended) = self.look(&lease) {
+            return Ok(ended);
+        }
+        let patch = self.patch(lease.metadata.resource_version.as_deref());
+        self.leases.merge(&self.name, &patch, limit).await.map(|lease| done(&lease))
     }
 
     /// What an earlier try may have come to without an answer, or whether the Lease is another run's by now. Both times
     /// compared here were written by this pod's own clock.
     fn look(&self, lease: &Lease) -> Option<Ended> {
+        let owner = lease.metadata.owner_references.iter().flatten().find(|owner| owner.kind == "Pod");
+        if let (Some(owner), Some(uid)) = (owner, &self.pod_uid)
+            && owner.uid != uid.as_str()
+        {
+            return Some(Ended::OfAnotherPod);
+        }
         let member = MemberLease::decode(lease).ok()?;
         if member.phase == MemberPhase::Done
             && member.thawed_at == Some(self.evidence.thawed_at)
@@ -243,13 +270,27 @@ impl Ending {
         (member.registered_at > self.began_at).then_some(Ended::LeftToNewer)
     }
 
+    /// [`Self::patch`] as steps that only count while the Lease is this pod's own.
+    fn steps(&self, uid: &PodUid) -> Value {
+        let patch = self.patch(None);
+        let set = |path: String, value: &Value| json!({"op": "add", "path": path, "value": value});
+        let annotations = patch["metadata"]["annotations"].as_object().into_iter().flatten();
+        let annotations =
+            annotations.map(|(key, value)| set(format!("/metadata/annotations/{}", key.replace('/', "~1")), value));
+        let test = json!({"op": "test", "path": "/metadata/ownerReferences/0/uid", "value": uid});
+        let renew = set("/spec/renewTime".to_owned(), &patch["spec"]["renewTime"]);
+        std::iter::once(test).chain(annotations).chain([renew]).collect()
+    }
+
     fn patch(&self, version: Option<&str>) -> Value {
         let Evidence { thawed_at, let_go, failure } = &self.evidence;
+        let [nearest, exact] = let_go_annotations(Some(*let_go));
         let mut patch = json!({
             "metadata": { "annotations": {
                 annotations::PHASE: MemberPhase::Done.as_str(),
                 annotations::THAWED_AT: thawed_at.to_string(),
-                annotations::LET_GO: let_go.as_str(),
+                nearest.0: nearest.1,
+                exact.0: exact.1,
             } },
             "spec": { "renewTime": self.began_at.to_string() },
         });

@@ -1,5 +1,6 @@
 //! `hook-agent pre`: who am I, register, wait, quiesce, report, return. Each step is a file; this one puts them in order.
 
+mod called;
 mod go;
 mod prepare;
 mod register;
@@ -10,15 +11,17 @@ use shared::exit_code::ExitCode;
 use shared::identity::Nonce;
 
 use crate::clock::Clock;
-use crate::decide::Unreleased;
+use crate::decide::{CallTo, Release, Unreleased};
 use crate::failure::{Cause, Failure};
 use crate::follow::{Followed, follow};
 use crate::lines::Lines;
 use crate::member::{Change, Member, TakenOver};
 use crate::quiesce::plan::Plan;
+use crate::resident::ask::Engaged;
 use crate::retry::call_limit;
 use crate::settings::{AccessFlags, Limits, Policy, PreSettings, QuiesceSettings};
 use crate::signals::Signals;
+use called::After;
 use prepare::Prepared;
 
 /// How often one run of the hook registers, at most. More means that something (a wrong pod uid, whose Lease is collected
@@ -42,15 +45,21 @@ pub struct Hook {
     pub quiesce: QuiesceSettings,
     /// How the API server is reached; the keeper must know it too.
     pub access: AccessFlags,
+    /// The pod's resident, where one answers. It leaves calls to this hook as long as this lives.
+    pub resident: Option<Engaged>,
 }
 
 /// How a wait ended.
 #[derive(Debug)]
 pub enum Pass {
     /// Released, in this round.
-    Released(shared::group_lease::Epoch),
+    Released(Release),
     /// Not released; what was seen last.
     Unreleased(Unreleased, Option<Cause>),
+    /// Lead mode: the round calls this pod, so hold still at once.
+    Called(CallTo),
+    /// The round that called it is over and never released it.
+    RoundOver,
     /// The coordinator says that a later run of the hook took over.
     Superseded,
     /// The coordinator says that the attempt was ended.
@@ -76,6 +85,7 @@ pub async fn run(settings: &PreSettings, clock: Clock) -> ExitCode {
         plan: Plan::default(),
         quiesce: settings.quiesce.clone(),
         access: settings.access.clone(),
+        resident: None,
     };
     match hold(settings, &mut hook).await {
         Ok(()) => ExitCode::Ok,
@@ -129,6 +139,19 @@ fn say_what_comes(hook: &Hook) {
 /// Runs attempts until one is through.
 async fn attempts(hook: &Hook, member: &mut Member) -> Result<(), Failure> {
     let mut reason = "";
+    let failed = hook.resident.as_ref().and_then(|resident| resident.word.failed.as_ref());
+    if let Some(why) = failed.filter(|_| hook.plan.is_empty()) {
+        return Err(Failure::Quiesce(format!("the pod's resident: {why}")));
+    }
+    if let Some(called) = hook.resident.as_ref().and_then(|resident| resident.word.called.as_ref()) {
+        match called::join(hook, member, called).await? {
+            Turn::Through => return Ok(()),
+            Turn::Again(why) => {
+                hook.lines.say(format_args!("registers by itself: {why}"));
+                prepare::sweep(hook).await;
+            }
+        }
+    }
     for turn in 0..REGISTRATIONS_MAX {
         if turn > 0 {
             hook.lines.say(format_args!("registers again: {reason}"));
@@ -150,13 +173,18 @@ async fn attempt(hook: &Hook, member: &mut Member) -> Result<Turn, Failure> {
     };
     loop {
         pass = match pass {
-            Pass::Released(epoch) => match go::released(hook, member, epoch).await? {
+            Pass::Released(release) => match go::released(hook, member, release).await? {
                 None => return Ok(Turn::Through),
                 Some(taken) => Pass::Taken(taken),
             },
             Pass::Unreleased(why, cause) => {
                 return go::unreleased(hook, member, why, cause).await.map(|()| Turn::Through);
             }
+            Pass::Called(call) => match called::obey(hook, member, call).await? {
+                After::Turn(turn) => return Ok(turn),
+                After::Pass(pass) => pass,
+            },
+            Pass::RoundOver => return Ok(Turn::Again("its round ended before it was released")),
             Pass::Ended => return Err(Failure::Ended("the coordinator saw its end".to_owned())),
             Pass::Taken(TakenOver::Ended(phase)) => {
                 return Err(Failure::Ended(format!("its Lease says `{phase}`")));
@@ -194,7 +222,7 @@ async fn withdraw(signal: &'static str, member: &mut Member) -> Failure {
 }
 
 /// 64 random bits from the system.
-fn nonce() -> Result<Nonce, Failure> {
+pub fn nonce() -> Result<Nonce, Failure> {
     let mut bytes = [0; 8];
     getrandom::getrandom(&mut bytes)
         .map_err(|e| Failure::Internal { what: "the system gives no random bytes", cause: e.into() })?;

@@ -41,11 +41,29 @@ impl Still {
         Self { at: None, failure: Some(why), words: in_short(plan), held: None }
     }
 
+    /// Goes on as it is, because the group's policy lets only so many members be held still at once.
+    pub fn unheld(plan: &Plan) -> Self {
+        Self::failed(plan, "the group's policy lets only so many members be held still at once".to_owned())
+    }
+
+    /// How the pod stands, for people.
+    pub fn in_words(&self) -> String {
+        match &self.failure {
+            Some(why) => not_held(why),
+            None => format!("held still ({})", self.words),
+        }
+    }
+
     /// The hook is through: the keeper goes on without it. Gives what went wrong with that.
     pub async fn keep(self) -> Option<String> {
         let held = self.held?;
         held.keep().await.err().map(|e| chain(&e))
     }
+}
+
+/// What is said of a pod that could not be held, and goes on all the same.
+pub fn not_held(why: &str) -> String {
+    format!("NOT HELD STILL, its snapshot is crash-consistent ({why})")
 }
 
 /// Holds the pod still by `plan`, within `limit`. Nothing is held afterwards when that fails, or is being let go.

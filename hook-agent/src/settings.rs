@@ -1,5 +1,6 @@
 //! What the program needs, checked once: durations with units, policies, names that Kubernetes would accept.
 
+mod rings;
 mod still;
 
 use std::fmt::Display;
@@ -12,6 +13,7 @@ use shared::duration::{format_ms, parse_ms};
 use shared::identity::{GroupId, Namespace, PodName, PodUid, shorten};
 
 use crate::cli::{CommonArgs, PostArgs, PreArgs};
+pub use rings::{InstallSettings, ReadySettings, ResidentSettings};
 pub use still::QuiesceSettings;
 use still::state_dir;
 

@@ -10,24 +10,28 @@ use crate::cli::{Cli, Command};
 use crate::clock::Clock;
 use crate::failure::Failure;
 use crate::keeper::place::Place;
-use crate::settings::{PostSettings, PreSettings, SettingError};
-use crate::{keeper, post, pre};
+use crate::settings::{InstallSettings, PostSettings, PreSettings, ReadySettings, ResidentSettings, SettingError};
+use crate::{inject, install, keeper, post, pre, ready, resident};
 
-/// Runs the whole program.
-pub fn start() -> ExitCode {
+/// Runs the whole program: the exit status.
+pub fn start() -> u8 {
     let clock = Clock::start();
     guarded(move || match Cli::try_parse() {
         Ok(cli) => run(cli, clock),
         Err(e) => {
             // Nobody may be listening; there is nowhere else to say it.
             let _ = e.print();
-            if e.use_stderr() { ExitCode::Usage } else { ExitCode::Ok }
+            match (e.use_stderr(), inject::asks_for_diff(std::env::args_os())) {
+                (false, _) => ExitCode::Ok.code(),
+                (true, false) => ExitCode::Usage.code(),
+                (true, true) => inject::DIFF_FAILED,
+            }
         }
     })
 }
 
-fn run(cli: Cli, clock: Clock) -> ExitCode {
-    match cli.command {
+fn run(cli: Cli, clock: Clock) -> u8 {
+    let code = match cli.command {
         Command::Pre(args) => match PreSettings::try_from(*args) {
             Ok(settings) => on_runtime(pre::run(&settings, clock)),
             Err(e) => refuse(e),
@@ -36,9 +40,23 @@ fn run(cli: Cli, clock: Clock) -> ExitCode {
             Ok(settings) => on_runtime(post::run(&settings, clock)),
             Err(e) => refuse(e),
         },
+        Command::Sidecar(args) => match ResidentSettings::try_from(*args) {
+            Ok(settings) => on_runtime(resident::run::run(&settings)),
+            Err(e) => refuse(e),
+        },
+        Command::Install(args) => match InstallSettings::try_from(*args) {
+            Ok(settings) => on_runtime(install::run(&settings)),
+            Err(e) => refuse(e),
+        },
+        Command::Ready(args) => match ReadySettings::try_from(*args) {
+            Ok(settings) => on_runtime(ready::run(&settings)),
+            Err(e) => refuse(e),
+        },
+        Command::Inject(args) => return inject::run(&args),
         Command::Keep(args) => on_runtime(keeper::run::run(Place::at(args.dir))),
         Command::Guard(args) => on_runtime(keeper::guard::run(Place::at(args.dir))),
-    }
+    };
+    code.code()
 }
 
 /// Wrong flags go to stderr, as clap's own complaints do.
@@ -65,11 +83,11 @@ fn on_runtime(work: impl Future<Output = ExitCode>) -> ExitCode {
 }
 
 /// A panic is a defect; it gets the exit code that says so.
-fn guarded(work: impl FnOnce() -> ExitCode + UnwindSafe) -> ExitCode {
+fn guarded(work: impl FnOnce() -> u8 + UnwindSafe) -> u8 {
     catch_unwind(work).unwrap_or_else(|_| {
         let code = ExitCode::Internal;
         let _ = writeln!(std::io::stdout(), "hook-agent: panicked: {} [exit code {}]", code.meaning(), code.code());
-        code
+        code.code()
     })
 }
 
@@ -79,7 +97,7 @@ mod tests {
 
     #[test]
     fn a_panic_ends_with_its_own_code() {
-        assert_eq!(guarded(|| panic!("on purpose")), ExitCode::Internal);
-        assert_eq!(guarded(|| ExitCode::Ended), ExitCode::Ended);
+        assert_eq!(guarded(|| panic!("on purpose")), ExitCode::Internal.code());
+        assert_eq!(guarded(|| ExitCode::Ended.code()), ExitCode::Ended.code());
     }
 }

@@ -20,7 +20,7 @@ use shared::deadline::CALL_TIMEOUT_MS;
 
 /// The server ends a watch after this, s, and the agent opens the next one, which begins with the Lease as it is: so a
 /// connection that died unnoticed (a NAT entry that was dropped) is noticed within this time. Two requests a minute.
-const WATCH_S: u32 = 30;
+pub const WATCH_S: u32 = 30;
 
 /// The agent gives up on a watch this much later than the server should have ended it, ms.
 const WATCH_GRACE_MS: u64 = 5_000;
@@ -48,9 +48,9 @@ pub enum Heard {
     Refused(CallError),
 }
 
-/// An endless row of what is heard about the Lease `name`. Polling it again after dropping a `next()` loses nothing.
-pub fn group_words(leases: Leases, name: LeaseName) -> impl Stream<Item = Heard> {
-    let ear = Ear { leases, name, pauses: Pauses::new(), pause_ms: 0, refusals: 0, open: None };
+/// An endless row of what is heard about the Lease `name`, by watches of `watch_s` seconds. Polling it again after dropping a `next()` loses nothing.
+pub fn group_words(leases: Leases, name: LeaseName, watch_s: u32) -> impl Stream<Item = Heard> {
+    let ear = Ear { leases, name, watch_s, pauses: Pauses::new(), pause_ms: 0, refusals: 0, open: None };
     futures::stream::unfold(ear, |mut ear| async {
         let heard = ear.listen().await;
         Some((heard, ear))
@@ -60,6 +60,7 @@ pub fn group_words(leases: Leases, name: LeaseName) -> impl Stream<Item = Heard>
 struct Ear {
     leases: Leases,
     name: LeaseName,
+    watch_s: u32,
     pauses: Pauses,
     pause_ms: u64,
     refusals: u32,
@@ -82,7 +83,7 @@ impl Ear {
                 let Ok(event) = event else { return Heard::Absent };
                 event
             } else {
-                let end = open.since + Duration::from_secs(WATCH_S.into()) + Duration::from_millis(WATCH_GRACE_MS);
+                let end = open.since + Duration::from_secs(self.watch_s.into()) + Duration::from_millis(WATCH_GRACE_MS);
                 timeout_at(end, open.lines.next()).await.unwrap_or(Ok(None))
             };
             match event {
@@ -106,7 +107,7 @@ impl Ear {
 
     async fn connect(&mut self) -> Heard {
         tokio::time::sleep(Duration::from_millis(std::mem::take(&mut self.pause_ms))).await;
-        match self.leases.watch(&self.name, WATCH_S, call_limit(CALL_TIMEOUT_MS)).await {
+        match self.leases.watch(&self.name, self.watch_s, call_limit(CALL_TIMEOUT_MS)).await {
             Ok(body) => {
                 self.refusals = 0;
                 self.open = Some(Open { lines: EventLines::new(body), since: Instant::now(), first: true });

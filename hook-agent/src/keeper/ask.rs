@@ -5,16 +5,16 @@ use std::path::Path;
 use std::time::Duration;
 
 use shared::time::WallTime;
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
-use crate::keeper::ending::{from_record, in_words, take_over};
+use crate::keeper::ending::{Reach, from_record, in_words, take_over};
 use crate::keeper::outcome::Outcome;
 use crate::keeper::place::Place;
 use crate::keeper::record::Record;
 use crate::keeper::spawn;
-use crate::keeper::wire::{Answer, Ask, Hold, LINE_BYTES_MAX, line};
+use crate::keeper::wire::{Answer, Ask, Hold, line, next};
 use crate::lines::chain;
 
 /// How long a living keeper may take to say that it heard, ms. A stopped one never does.
@@ -86,7 +86,7 @@ pub async fn hold(place: &Place, wanted: Hold, limit: Duration) -> Result<Held, 
                     Some(Answer::Held { at, notes }) => return Ok(Held { line, at, notes }),
                     Some(Answer::NotHeld { why }) => return Err(HoldFailure::NotHeld(why)),
                     // It holds for another run of the hook, whose claim ended with this one's registration.
-                    Some(Answer::Busy) => drop(ask_keeper(place, Instant::now() + limit).await),
+                    Some(Answer::Busy) => drop(ask_keeper(place, &Ask::LetGo, Instant::now() + limit).await),
                     // It was killed: whoever comes next has to let go first.
                     _ => started = None,
                 }
@@ -115,10 +115,19 @@ pub enum Found {
 
 /// Lets go of whatever is held in any place, within `limit`: by the keeper, else without it. `why` is said about the latter.
 pub async fn let_go(given: Option<&Path>, why: &str, limit: Duration) -> Found {
+    everywhere(given, &Ask::LetGo, Reach::All, why, limit).await
+}
+
+/// The same from another container, because the pod is told to stop: no hook asks, and the workload's own programs are not here.
+pub async fn stop(given: Option<&Path>, why: &str, limit: Duration) -> Found {
+    everywhere(given, &Ask::Stop { why: why.to_owned() }, Reach::FileSystems, why, limit).await
+}
+
+async fn everywhere(given: Option<&Path>, ask: &Ask, reach: Reach, why: &str, limit: Duration) -> Found {
     let until = Instant::now() + limit;
     let mut found = Found::Nothing;
     for place in Place::existing(given) {
-        match let_go_in(&place, why, until).await {
+        match let_go_in(&place, ask, reach, why, until).await {
             Found::Nothing => {}
             // What is wrong anywhere is what must be said.
             still @ Found::StillHeld(_) => return still,
@@ -128,8 +137,8 @@ pub async fn let_go(given: Option<&Path>, why: &str, limit: Duration) -> Found {
     found
 }
 
-async fn let_go_in(place: &Place, why: &str, until: Instant) -> Found {
-    match ask_keeper(place, until).await {
+async fn let_go_in(place: &Place, ask: &Ask, reach: Reach, why: &str, until: Instant) -> Found {
+    match ask_keeper(place, ask, until).await {
         Asked::Done(outcome) => return Found::LetGo(outcome),
         Asked::Failing(why) => return Found::StillHeld(why),
         Asked::Nobody => {}
@@ -152,10 +161,12 @@ async fn let_go_in(place: &Place, why: &str, until: Instant) -> Found {
         // The guard was quicker.
         Ok(None) => Outcome::left(place).map_or(Found::Nothing, Found::Earlier),
         Err(e) => Found::StillHeld(chain(&e)),
-        Ok(Some(record)) => match from_record(place, record, &[], (why, true), Some(until), |_| ()).await {
-            Ok(outcome) => Found::LetGo(outcome),
-            Err(e) => Found::StillHeld(format!("{}: {}", e, in_words(&e.source))),
-        },
+        Ok(Some(record)) => {
+            match from_record(place, record, &[], (why, *ask == Ask::LetGo), reach, Some(until), |_| ()).await {
+                Ok(outcome) => Found::LetGo(outcome),
+                Err(e) => Found::StillHeld(format!("{}: {}", e, in_words(&e.source))),
+            }
+        }
     };
     drop(lock);
     found
@@ -169,10 +180,10 @@ enum Asked {
     Deaf,
 }
 
-async fn ask_keeper(place: &Place, until: Instant) -> Asked {
+async fn ask_keeper(place: &Place, ask: &Ask, until: Instant) -> Asked {
     let Ok(stream) = UnixStream::connect(place.socket()).await else { return Asked::Nobody };
     let mut line_ = BufReader::new(stream);
-    if line_.write_all(&line(&Ask::LetGo)).await.is_err() {
+    if line_.write_all(&line(ask)).await.is_err() {
         return Asked::Nobody;
     }
     let heard_until = until.min(Instant::now() + Duration::from_millis(HEARD_MS));
@@ -195,11 +206,4 @@ async fn ask_keeper(place: &Place, until: Instant) -> Asked {
             }
         }
     }
-}
-
-/// The next answer; `None` when the line ended.
-async fn next(reader: &mut BufReader<UnixStream>) -> Option<Answer> {
-    let mut bytes = Vec::new();
-    reader.take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes).await.ok()?;
-    serde_json::from_slice(&bytes).ok()
 }

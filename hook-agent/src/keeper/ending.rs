@@ -14,10 +14,29 @@ use crate::keeper::record::{Record, StepState};
 use crate::keeper::undo::{UndoError, undo};
 use crate::lines::chain;
 use crate::quiesce::freeze::Target;
+use crate::quiesce::plan::Step;
 use crate::retry::Pauses;
 
 /// How often to ask whether a keeper that was killed is gone, ms.
 const GONE_POLL_MS: u64 = 10;
+
+/// Which steps can be let go of from here.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// All: this is the container in which they began.
+    All,
+    /// Another container: only what belongs to the whole machine. The workload's own programs are not here.
+    FileSystems,
+}
+
+impl Reach {
+    fn covers(self, step: &Step) -> bool {
+        match (self, step) {
+            (Self::All, _) | (_, Step::Fsfreeze(_) | Step::Sync(_)) => true,
+            (Self::FileSystems, Step::Exec(_) | Step::Session(_)) => false,
+        }
+    }
+}
 
 /// Why letting go was given up for now.
 #[derive(Debug, thiserror::Error)]
@@ -42,13 +61,14 @@ pub async fn take_over(place: &Place, until: Instant) -> Option<File> {
     }
 }
 
-/// Lets go of everything in the record, trying again until `until` (or for ever). `why` is said about it; `asked` tells
+/// Lets go of everything in the record that is within reach, trying again until `until` (or for ever); what is not stays written down. `why` is said about it; `asked` tells
 /// whether a hook wanted it. `on_failure` hears of every failed try.
 pub async fn from_record(
     place: &Place,
     mut record: Record,
     opened: &[Target],
     (why, asked): (&str, bool),
+    reach: Reach,
     until: Option<Instant>,
     mut on_failure: impl FnMut(&UndoError),
 ) -> Result<Outcome, StillHeld> {
@@ -58,7 +78,8 @@ pub async fn from_record(
     let mut proven = same_start && record.is_whole();
     let mut said = Vec::new();
     // Nothing outlives the machine.
-    let open = record.open_steps().filter(|_| same_start);
+    let (open, left): (Vec<_>, Vec<_>) =
+        record.open_steps().filter(|_| same_start).partition(|i| reach.covers(&record.hold.steps[*i]));
     for i in open {
         let (step, child) = (record.hold.steps[i].clone(), record.steps[i].1);
         let mut pauses = Pauses::new();
@@ -89,15 +110,21 @@ pub async fn from_record(
         (true, false) => LetGo::ByItself,
     };
     let what = if said.is_empty() { "nothing that still held".to_owned() } else { said.join(", ") };
-    let outcome = Outcome {
+    let mut outcome = Outcome {
         attempt: record.hold.attempt.clone(),
         thawed_at,
         let_go,
         words: format!("{what}: {why}"),
         held_ms: same_start.then_some(held_ms),
     };
-    let _ = outcome.leave(place);
-    Record::forget(place);
+    if left.is_empty() {
+        let _ = outcome.leave(place);
+        Record::forget(place);
+        return Ok(outcome);
+    }
+    let left: Vec<String> = left.iter().map(|i| record.hold.steps[*i].to_string()).collect();
+    outcome.let_go = LetGo::Unproven;
+    outcome.words = format!("{}; left to post or the next pre: {}", outcome.words, left.join(", "));
     Ok(outcome)
 }
 

@@ -9,7 +9,7 @@ use tokio::net::unix::pipe::Receiver;
 use tokio::time::Instant;
 
 use crate::keeper::boot_clock::{self, Bell};
-use crate::keeper::ending::{from_record, in_words, take_over};
+use crate::keeper::ending::{Reach, from_record, in_words, take_over};
 use crate::keeper::mark::ProcessMark;
 use crate::keeper::place::Place;
 use crate::keeper::record::Record;
@@ -79,7 +79,7 @@ pub async fn run(place: Place) -> ExitCode {
     }
     let (log, report_to) = (record.hold.alarm_file.clone(), record.hold.report_to.clone());
     let failed = |e: &_| alarm::say(&log, format_args!("ALARM: {}; tries again", in_words(e)));
-    if let Ok(outcome) = from_record(&place, record, &opened, (why, false), None, failed).await {
+    if let Ok(outcome) = from_record(&place, record, &opened, (why, false), Reach::All, None, failed).await {
         alarm::say(&log, format_args!("let go of {}", outcome.words));
         drop(lock);
         if let Some(to) = report_to {

@@ -19,6 +19,7 @@ use crate::quiesce::command::{self, CommandError};
 use crate::quiesce::freeze::{self, FreezeError, Freezer, Target};
 use crate::quiesce::plan::Step;
 use crate::quiesce::session::{Session, SessionError};
+use crate::resident::ask::{Overseer, RingMissing};
 
 /// Why a step does not hold.
 #[derive(Debug, thiserror::Error)]
@@ -35,11 +36,9 @@ pub enum StepFailure {
     /// The disk is too slow.
     #[error("the disk was not done within {0} ms")]
     Slow(u64),
-    /// The user did not accept what this version cannot prevent.
-    #[error(
-        "refused to freeze: a file system stays frozen when its container is killed, for the node and for every later container, until somebody thaws it, and nothing outside of the container watches over it in this version. Use `session` or `exec`, or accept it in writing: --fsfreeze-without-resident accept"
-    )]
-    NotAccepted,
+    /// Nobody would thaw what outlives its container, and the user did not accept that.
+    #[error(transparent)]
+    Rings(#[from] RingMissing),
     /// Without a record nobody else could let go.
     #[error("the record of what is held cannot be written")]
     Record(#[source] io::Error),
@@ -59,6 +58,7 @@ pub struct Holding {
     hands: Vec<Hand>,
     unbroken: bool,
     whole: bool,
+    overseer: Option<Overseer>,
     /// What is to be said besides.
     pub notes: Vec<String>,
 }
@@ -78,7 +78,7 @@ impl Holding {
         };
         record.write(&place)?;
         let hands = record.steps.iter().map(|_| Hand::Nothing).collect();
-        Ok(Self { place, record, hands, unbroken: true, whole: false, notes: Vec::new() })
+        Ok(Self { place, record, hands, unbroken: true, whole: false, overseer: None, notes: Vec::new() })
     }
 
     /// What is written down.
@@ -99,7 +99,7 @@ impl Holding {
 
     async fn begin_step(&mut self, i: usize, step: &Step) -> Result<(), StepFailure> {
         // What is refused before anything froze is not to be thawed later.
-        let cleared = if let Step::Fsfreeze(paths) = step { Some(self.cleared(paths)?) } else { None };
+        let cleared = if let Step::Fsfreeze(paths) = step { Some(self.cleared(paths).await?) } else { None };
         self.mark(i, StepState::Begun).map_err(StepFailure::Record)?;
         let limit = Duration::from_millis(step.timeout_ms());
         let slow = |_| StepFailure::Slow(step.timeout_ms());
@@ -125,10 +125,13 @@ impl Holding {
         self.mark(i, StepState::Held).map_err(StepFailure::Record)
     }
 
-    /// The file systems that may be frozen.
-    fn cleared(&mut self, paths: &[PathBuf]) -> Result<Vec<Target>, StepFailure> {
-        if !self.record.hold.freeze_accepted {
-            return Err(StepFailure::NotAccepted);
+    /// The file systems that may be frozen: the pod's resident watches from here on, and a sweep would find them at the pod's next start.
+    async fn cleared(&mut self, paths: &[PathBuf]) -> Result<Vec<Target>, StepFailure> {
+        let accepted = self.record.hold.freeze_accepted;
+        match Overseer::engage(&self.place, &self.record).await {
+            Ok(overseer) => self.overseer = Some(overseer),
+            Err(_) if accepted => {}
+            Err(e) => return Err(e.into()),
         }
         let cleared = freeze::clear(paths, self.place.dir())?;
         self.notes.extend(
@@ -137,7 +140,17 @@ impl Holding {
                 .iter()
                 .map(|path| format!("{} had been frozen by somebody else and was thawed by the trial", path.display())),
         );
+        if let Some(overseer) = self.overseer.as_ref().filter(|_| !accepted) {
+            overseer.covers(&self.place, &cleared.targets)?;
+        }
         Ok(cleared.targets)
+    }
+
+    /// Everything is let go: the resident need not watch any longer.
+    pub async fn dismiss_resident(&mut self) {
+        if let Some(overseer) = self.overseer.take() {
+            overseer.dismiss().await;
+        }
     }
 
     fn mark(&mut self, i: usize, state: StepState) -> io::Result<()> {

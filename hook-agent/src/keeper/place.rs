@@ -47,7 +47,7 @@ impl Place {
             match private(&dir) {
                 Ok(()) => {
                     let place = Self { dir };
-                    let long = place.socket().as_os_str().len() > SOCKET_PATH_BYTES_MAX;
+                    let long = place.resident_socket().as_os_str().len() > SOCKET_PATH_BYTES_MAX;
                     return if long { Err(PlaceError::TooLong(place.dir)) } else { Ok(place) };
                 }
                 Err(why) => tried.push(format!("{}: {why}", dir.display())),
@@ -76,6 +76,16 @@ impl Place {
         self.dir.join("held.json")
     }
 
+    /// Where the pod's resident listens.
+    pub fn resident_socket(&self) -> PathBuf {
+        self.dir.join("resident.sock")
+    }
+
+    /// What was swept when the pod started.
+    pub fn swept(&self) -> PathBuf {
+        self.dir.join("swept.json")
+    }
+
     /// How the last hold ended.
     pub fn outcome(&self) -> PathBuf {
         self.dir.join("let-go.json")
@@ -83,7 +93,17 @@ impl Place {
 
     /// Makes this process the only keeper here, for as long as the file is open. `None`: there is one.
     pub fn only_keeper(&self) -> io::Result<Option<File>> {
-        let file = open(&self.dir.join("keeper.lock"))?;
+        self.only("keeper.lock")
+    }
+
+    /// Makes this process the pod's only resident, for as long as the file is open. `None`: there is one.
+    pub fn only_resident(&self) -> io::Result<Option<File>> {
+        self.only("resident.lock")
+    }
+
+    /// The kernel drops the lock with the process, in whatever container that is: a number of a process would mean nothing in another one.
+    fn only(&self, name: &str) -> io::Result<Option<File>> {
+        let file = open(&self.dir.join(name))?;
         match file.try_lock() {
             Ok(()) => Ok(Some(file)),
             Err(TryLockError::WouldBlock) => Ok(None),

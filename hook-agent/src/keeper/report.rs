@@ -2,7 +2,8 @@
 
 use serde_json::json;
 use shared::admission::MemberPhase;
-use shared::member_lease::{FAILURE_CHARS_MAX, MemberLease, annotations};
+use shared::member_lease::{FAILURE_CHARS_MAX, MemberLease, annotations, let_go_annotations};
+use shared::quiesce::LetGo;
 use std::time::Duration;
 
 use crate::access;
@@ -38,13 +39,13 @@ async fn add(leases: &Leases, to: &ReportTo, outcome: &Outcome, limit: Duration)
         return Ok(());
     }
     let words: String = outcome.words.chars().take(FAILURE_CHARS_MAX).collect();
-    let patch = json!({ "metadata": {
+    let [nearest, exact] = let_go_annotations(Some(outcome.let_go));
+    let mut patch = json!({ "metadata": {
         "resourceVersion": lease.metadata.resource_version,
-        "annotations": {
-            annotations::THAWED_AT: outcome.thawed_at.to_string(),
-            annotations::LET_GO: outcome.let_go.as_str(),
-            annotations::FAILURE: words,
-        },
+        "annotations": { annotations::THAWED_AT: outcome.thawed_at.to_string(), nearest.0: nearest.1, exact.0: exact.1 },
     } });
+    if outcome.let_go != LetGo::Cut {
+        patch["metadata"]["annotations"][annotations::FAILURE] = json!(words);
+    }
     leases.merge(&to.lease, &patch, limit).await.map(drop)
 }

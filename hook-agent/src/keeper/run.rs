@@ -1,5 +1,6 @@
 //! The keeper's life: one hold, from the hook that asks for it to the end, whatever brings that about.
 
+use std::pin::pin;
 use std::time::Duration;
 
 use shared::duration::format_ms;
@@ -12,7 +13,8 @@ use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::keeper::boot_clock::{self, Bell};
-use crate::keeper::ending::{from_record, in_words};
+use crate::keeper::cut::told;
+use crate::keeper::ending::{Reach, from_record, in_words};
 use crate::keeper::guard::DISMISSED;
 use crate::keeper::hold::Holding;
 use crate::keeper::outcome::Outcome;
@@ -47,7 +49,8 @@ pub async fn run(place: Place) -> ExitCode {
     if let Ok(Some(record)) = Record::read(&place) {
         let log = record.hold.alarm_file.clone();
         let failed = |e: &_| alarm::say(&log, format_args!("ALARM: {}; tries again", in_words(e)));
-        let _ = from_record(&place, record, &[], ("its keeper and guard were killed", false), None, failed).await;
+        let _ = from_record(&place, record, &[], ("its keeper and guard were killed", false), Reach::All, None, failed)
+            .await;
     }
     // A socket that nobody listens on is in the way of a new one.
     let _ = std::fs::remove_file(place.socket());
@@ -98,6 +101,7 @@ async fn keep(place: &Place, hold: Hold, watch: &mut Watch) -> Option<(crate::ke
     }
     let (cause, failure) = until_a_cause(place, &mut holding, watch, &mut guard).await;
     let outcome = end(place, &mut holding, watch, &cause, failure, limit_ms).await;
+    holding.dismiss_resident().await;
     guard.dismiss().await;
     let to = holding.record().hold.report_to.clone()?;
     // A hook that asked, or that hears of the failure, writes the Lease itself.
@@ -131,10 +135,13 @@ async fn until_a_cause(
         Some(pre) if pre.answer(&held).await => {}
         _ => return (Cause::PreGone, None),
     }
+    let (attempt, to) = (holding.record().hold.attempt.clone(), holding.record().hold.report_to.clone());
+    let mut told = pin!(told(&attempt, to.as_ref()));
     loop {
         tokio::select! {
             biased;
             cause = watch.stop() => return (cause, None),
+            cause = &mut told => return (cause, None),
             how = holding.lost() => return (Cause::Lost(how), None),
             () = guard.gone() => guard.replace(place).await,
         }
@@ -182,6 +189,7 @@ async fn end(
     let let_go = match (proven, cause) {
         (false, _) => LetGo::Unproven,
         (true, Cause::Asked) => LetGo::Asked,
+        (true, Cause::Cut) => LetGo::Cut,
         (true, _) => LetGo::ByItself,
     };
     let attempt = holding.record().hold.attempt.clone();
@@ -194,7 +202,7 @@ async fn end(
     for asker in &watch.askers {
         asker.answer(&Answer::Gone(outcome.clone())).await;
     }
-    if !matches!(cause, Cause::Asked | Cause::Failed) {
+    if !matches!(cause, Cause::Asked | Cause::Failed | Cause::Cut) {
         alarm::say(&log, format_args!("let go of {}", outcome.words));
     }
     outcome
@@ -203,10 +211,12 @@ async fn end(
 fn in_short(cause: &Cause, limit_ms: u64) -> String {
     match cause {
         Cause::Asked => "asked to".to_owned(),
+        Cause::Cut => "all that it was held for is cut".to_owned(),
         Cause::Limit => {
             format!("its limit of {} (--quiesce-max) was over and no post hook had come", format_ms(limit_ms))
         }
         Cause::Signal(signal) => format!("{signal} came"),
+        Cause::Told(why) => why.clone(),
         Cause::PreGone => "the pre hook ended before it was through".to_owned(),
         Cause::Lost(how) => format!("what held it is gone: {how}"),
         Cause::Failed => "a step failed".to_owned(),

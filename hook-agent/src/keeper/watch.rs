@@ -1,17 +1,16 @@
 //! What a keeper hears while it works: hooks on its socket, signals, its own limit.
 
-use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{Mutex, mpsc};
 use tokio::time::timeout;
 
 use crate::keeper::boot_clock::Bell;
-use crate::keeper::wire::{Answer, Ask, Hold, LINE_BYTES_MAX, line};
+use crate::keeper::wire::{Answer, Ask, Hold, line, next};
 use crate::signals::Signals;
 
 /// An answer fits into the socket's buffer; who does not read for so long, ms, is not there any more.
@@ -25,10 +24,14 @@ const WORDS_MAX: usize = 64;
 pub enum Cause {
     /// A hook asked.
     Asked,
+    /// The coordinator says that all that it was held for is cut.
+    Cut,
     /// It was held as long as it may be.
     Limit,
     /// A signal came.
     Signal(&'static str),
+    /// The pod's resident was told to stop, and says so.
+    Told(String),
     /// The pre hook ended without having got through.
     PreGone,
     /// Something that held ended by itself.
@@ -90,7 +93,7 @@ impl Watch {
                     self.pre = Some(heard.from);
                     return Some(*hold);
                 }
-                Some(Ask::LetGo) => {
+                Some(Ask::LetGo | Ask::Stop { .. }) => {
                     self.askers.push(heard.from);
                     return None;
                 }
@@ -139,6 +142,10 @@ impl Watch {
                 self.askers.push(heard.from);
                 return Some(Cause::Asked);
             }
+            Some(Ask::Stop { why }) => {
+                self.askers.push(heard.from);
+                return Some(Cause::Told(why));
+            }
             Some(Ask::Keep) if from_pre => {
                 self.kept = heard.from.answer(&Answer::Kept).await;
                 return (!self.kept).then_some(Cause::PreGone);
@@ -178,9 +185,9 @@ async fn talk(id: u64, stream: UnixStream, tell: mpsc::Sender<Heard>) {
     let (reader, writer) = stream.into_split();
     let from = Hook { id, writer: Arc::new(Mutex::new(writer)) };
     let mut reader = BufReader::new(reader);
-    while let Ok(Some(ask)) = next(&mut reader).await {
+    while let Some(ask) = next(&mut reader).await {
         // Letting go may take long; that it was heard must be known at once, or the keeper counts as dead.
-        if ask == Ask::LetGo {
+        if matches!(ask, Ask::LetGo | Ask::Stop { .. }) {
             from.answer(&Answer::Working).await;
         }
         if tell.send(Heard { from: from.clone(), ask: Some(ask) }).await.is_err() {
@@ -188,11 +195,4 @@ async fn talk(id: u64, stream: UnixStream, tell: mpsc::Sender<Heard>) {
         }
     }
     let _ = tell.send(Heard { from, ask: None }).await;
-}
-
-/// The next word; `None` when the line ends, or something else is said on it.
-async fn next(reader: &mut (impl AsyncBufReadExt + Unpin)) -> io::Result<Option<Ask>> {
-    let mut bytes = Vec::new();
-    reader.take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes).await?;
-    Ok(serde_json::from_slice(&bytes).ok())
 }

@@ -2,9 +2,11 @@
 
 use std::path::PathBuf;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use shared::identity::{LeaseName, Namespace};
+use shared::identity::{GroupId, LeaseName, Namespace};
 use shared::time::WallTime;
+use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
 
 use crate::keeper::outcome::Outcome;
 use crate::quiesce::plan::Step;
@@ -22,6 +24,11 @@ pub enum Ask {
     Keep,
     /// Let go.
     LetGo,
+    /// Let go, although no hook asks: the pod is told to stop.
+    Stop {
+        /// What came.
+        why: String,
+    },
 }
 
 /// What is to be held, and for how long.
@@ -50,6 +57,9 @@ pub struct ReportTo {
     pub namespace: Namespace,
     /// Its name.
     pub lease: LeaseName,
+    /// The group, whose Lease says when all is cut; absent in records of earlier versions.
+    #[serde(default)]
+    pub group: Option<GroupId>,
 }
 
 /// What the keeper answers.
@@ -80,6 +90,13 @@ pub enum Answer {
     },
     /// Everything is let go.
     Gone(Outcome),
+}
+
+/// The next message on a line; `None` when the line ended, or something else was said on it.
+pub async fn next<T: DeserializeOwned>(reader: &mut (impl AsyncBufRead + Unpin)) -> Option<T> {
+    let mut bytes = Vec::new();
+    reader.take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes).await.ok()?;
+    serde_json::from_slice(&bytes).ok()
 }
 
 /// A line for the wire.

@@ -12,6 +12,7 @@ fn ending() -> Ending {
     Ending {
         leases: Leases::new(client, Namespace::new("prod").unwrap()),
         name: member_lease(&PodName::new("db-0").unwrap()).unwrap(),
+        pod_uid: Some(PodUid::new("u-1").unwrap()),
         began_at: START.plus_ms(60_000),
         evidence: Evidence::of(&Found::Nothing, START.plus_ms(60_000)),
         tried: true,
@@ -42,6 +43,7 @@ fn lease(phase: MemberPhase, registered_ms: i64, thawed_ms: Option<i64>) -> Leas
         thawed_at: thawed_ms.map(|ms| START.plus_ms(ms)),
         quiesce: shared::quiesce::QuiesceKinds::default(),
         let_go: None,
+        resident: None,
         failure: None,
         agent_version: "1".to_owned(),
     }
@@ -70,6 +72,24 @@ fn an_older_registration_is_ended() {
 fn a_newer_registration_is_left_alone() {
     check(&lease(MemberPhase::Waiting, 60_001, None), Some(&Ended::LeftToNewer));
     check(&lease(MemberPhase::Quiesced, 99_000, None), Some(&Ended::LeftToNewer));
+}
+
+#[test]
+fn another_pods_registration_is_left_alone_whatever_it_says() {
+    for phase in [MemberPhase::Waiting, MemberPhase::Quiesced, MemberPhase::Done] {
+        let mut other = lease(phase, 10_000, None);
+        other.metadata.owner_references.as_mut().unwrap()[0].uid = "u-0".to_owned();
+        check(&other, Some(&Ended::OfAnotherPod));
+    }
+}
+
+#[test]
+fn the_first_try_tests_whose_it_is() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let steps = runtime.block_on(async { ending() }).steps(&PodUid::new("u-1").unwrap());
+    assert_eq!(steps[0], json!({"op": "test", "path": "/metadata/ownerReferences/0/uid", "value": "u-1"}));
+    let phase = json!({"op": "add", "path": "/metadata/annotations/snapshot-group.velero.io~1phase", "value": "done"});
+    assert!(steps.as_array().unwrap().contains(&phase), "{steps}");
 }
 
 #[test]

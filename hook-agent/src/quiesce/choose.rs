@@ -9,6 +9,23 @@ use crate::small_file::{self, FileError};
 /// On pods: how the pod is held still, as the flag `--quiesce` would say it.
 pub const ANNOTATION: &str = "snapshot-group.velero.io/quiesce";
 
+/// On pods: how long the pod is held still at most, as the flag `--quiesce-max` would say it.
+pub const ANNOTATION_MAX: &str = "snapshot-group.velero.io/quiesce-max";
+
+/// On pods: what happens when it cannot be held still, as the flag `--on-quiesce-failure` would say it.
+pub const ANNOTATION_ON_FAILURE: &str = "snapshot-group.velero.io/on-quiesce-failure";
+
+/// What a pod's annotations say about holding it still, as texts.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Said {
+    /// [`ANNOTATION`].
+    pub plan: Option<String>,
+    /// [`ANNOTATION_MAX`].
+    pub max: Option<String>,
+    /// [`ANNOTATION_ON_FAILURE`].
+    pub on_failure: Option<String>,
+}
+
 /// Annotations of an object may have 256 KiB; escaped they are longer. A file that is longer still is another file.
 const ANNOTATIONS_BYTES_MAX: u64 = 1024 * 1024;
 
@@ -49,12 +66,13 @@ pub enum ChooseError {
     },
 }
 
-/// The annotation's text in the downward API's file, if there is such a file and such an annotation.
-pub fn annotation_in(path: &Path) -> Result<Option<String>, ChooseError> {
+/// What the downward API's file says, if there is such a file.
+pub fn annotations_in(path: &Path) -> Result<Said, ChooseError> {
     let Some(text) = small_file::read(path, ANNOTATIONS_BYTES_MAX).map_err(ChooseError::File)? else {
-        return Ok(None);
+        return Ok(Said::default());
     };
-    value_of(&text, ANNOTATION).map_err(|source| ChooseError::Malformed { path: path.to_owned(), source })
+    let value = |key| value_of(&text, key).map_err(|source| ChooseError::Malformed { path: path.to_owned(), source });
+    Ok(Said { plan: value(ANNOTATION)?, max: value(ANNOTATION_MAX)?, on_failure: value(ANNOTATION_ON_FAILURE)? })
 }
 
 /// The plan of flag and annotation. `origin` says where the annotation was read.

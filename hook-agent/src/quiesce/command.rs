@@ -2,6 +2,7 @@
 
 use std::io;
 use std::process::{ExitStatus, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process_group};
@@ -88,8 +89,10 @@ pub fn start(argv: &[String], stdin: Stdio) -> Result<Started, CommandError> {
     let mut command = Command::new(&program);
     command.args(&argv[1.min(argv.len())..]).process_group(0).stdin(stdin);
     command.stdout(writer.try_clone().map_err(failed)?).stderr(writer);
+    let waited_for = WaitedFor::begin();
     let child = command.spawn().map_err(failed)?;
-    let group = GroupEnd(child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw));
+    let leader = child.id().and_then(|id| i32::try_from(id).ok()).and_then(Pid::from_raw);
+    let group = GroupEnd { leader, _waited_for: waited_for };
     // The writing ends live in `command`: they go here, so that the pipe ends when the program does.
     drop(command);
     let out = Receiver::from_owned_fd(reader.into()).map_err(failed)?;
@@ -97,18 +100,45 @@ pub fn start(argv: &[String], stdin: Stdio) -> Result<Started, CommandError> {
 }
 
 /// Ends a process group when it is dropped. The leader must not be reaped before.
-pub struct GroupEnd(Option<Pid>);
+pub struct GroupEnd {
+    leader: Option<Pid>,
+    _waited_for: WaitedFor,
+}
 
 impl GroupEnd {
     /// The group may live on.
     pub fn call_off(&mut self) {
-        self.0 = None;
+        self.leader = None;
     }
+}
+
+/// How many of this process's own programs are being waited for.
+static WAITED_FOR: AtomicUsize = AtomicUsize::new(0);
+
+/// One of them, for as long as this lives.
+struct WaitedFor;
+
+impl WaitedFor {
+    fn begin() -> Self {
+        WAITED_FOR.fetch_add(1, Ordering::Relaxed);
+        Self
+    }
+}
+
+impl Drop for WaitedFor {
+    fn drop(&mut self) {
+        WAITED_FOR.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Whether somebody in this process waits for a program's end. Who reaps whatever child has ended would take that end away from them.
+pub fn any_is_waited_for() -> bool {
+    WAITED_FOR.load(Ordering::Relaxed) > 0
 }
 
 impl Drop for GroupEnd {
     fn drop(&mut self) {
-        if let Some(group) = self.0 {
+        if let Some(group) = self.leader {
             // Gone already: that is what was wanted.
             let _ = kill_process_group(group, Signal::KILL);
         }

@@ -146,6 +146,21 @@ pub struct Cleared {
 /// Passes the listed paths through every guard. The trial of the thaw is the very call that must not fail later: it asks
 /// for the right first, and does nothing to what is not frozen.
 pub fn clear(paths: &[PathBuf], state_dir: &Path) -> Result<Cleared, FreezeError> {
+    let targets = guarded(paths, state_dir)?;
+    let mut were_frozen = Vec::new();
+    for target in &targets {
+        match target.thaw() {
+            Ok(true) => were_frozen.push(target.path.clone()),
+            Ok(false) => {}
+            Err(FreezeError::Thaw { path, source }) => return Err(FreezeError::NoThaw { path, source }),
+            Err(e) => return Err(e),
+        }
+    }
+    Ok(Cleared { targets, were_frozen })
+}
+
+/// Passes the listed paths through every guard that can be asked without touching what may be frozen. One for each device.
+pub fn guarded(paths: &[PathBuf], state_dir: &Path) -> Result<Vec<Target>, FreezeError> {
     let mounts = parse(&std::fs::read_to_string("/proc/self/mountinfo").map_err(FreezeError::Mounts)?);
     let listed: BTreeSet<&Path> = paths.iter().map(PathBuf::as_path).collect();
     let notes = std::fs::metadata(state_dir).map(|meta| meta.dev()).ok();
@@ -166,16 +181,7 @@ pub fn clear(paths: &[PathBuf], state_dir: &Path) -> Result<Cleared, FreezeError
             targets.push(target);
         }
     }
-    let mut were_frozen = Vec::new();
-    for target in &targets {
-        match target.thaw() {
-            Ok(true) => were_frozen.push(target.path.clone()),
-            Ok(false) => {}
-            Err(FreezeError::Thaw { path, source }) => return Err(FreezeError::NoThaw { path, source }),
-            Err(e) => return Err(e),
-        }
-    }
-    Ok(Cleared { targets, were_frozen })
+    Ok(targets)
 }
 
 /// File systems that freeze, or are frozen. A freeze waits for the disk and cannot be interrupted, so it has a thread.

@@ -180,6 +180,25 @@ impl Plan {
         self.steps.iter().map(Step::kind).collect()
     }
 
+    /// The file systems that it freezes.
+    pub fn freezes(&self) -> &[PathBuf] {
+        let paths = self.steps.iter().find_map(|step| match step {
+            Step::Fsfreeze(paths) => Some(paths.as_slice()),
+            Step::Sync(_) | Step::Exec(_) | Step::Session(_) => None,
+        });
+        paths.unwrap_or_default()
+    }
+
+    /// The programs that it runs in this container.
+    pub fn programs(&self) -> impl Iterator<Item = &str> {
+        let firsts = self.steps.iter().flat_map(|step| match step {
+            Step::Exec(exec) => [exec.freeze.first(), exec.thaw.first()],
+            Step::Session(session) => [session.command.first(), None],
+            Step::Sync(_) | Step::Fsfreeze(_) => [None, None],
+        });
+        firsts.flatten().map(String::as_str)
+    }
+
     /// How long holding still may take in all, ms.
     pub fn quiesce_ms_max(&self) -> u64 {
         self.steps.iter().map(Step::timeout_ms).sum()

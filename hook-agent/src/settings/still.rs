@@ -9,6 +9,7 @@ use super::{DEADLINE_MIN_MS, Limits, Policy, SettingError, duration, policy, set
 use crate::cli::{CommonArgs, QuiesceArgs};
 use crate::keeper::alarm::CONTAINER_LOG;
 use crate::lines::chain;
+use crate::quiesce::choose::Said;
 use crate::quiesce::plan::Plan;
 
 /// How long a pod is held still at most when nothing is said, ms: twelve of Velero's 5 s polls, one for each volume of its block.
@@ -24,6 +25,9 @@ const QUIESCE_MAX_MS_HIGHEST: u64 = 600_000;
 const ACCEPT: &str = "accept";
 
 const MAX: &str = "--quiesce-max (QUIESCE_MAX)";
+const MAX_ANNOTATION: &str = "the pod's annotation snapshot-group.velero.io/quiesce-max";
+const ON_FAILURE: &str = "--on-quiesce-failure (ON_QUIESCE_FAILURE)";
+const ON_FAILURE_ANNOTATION: &str = "the pod's annotation snapshot-group.velero.io/on-quiesce-failure";
 
 /// How the pod is held still.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -34,8 +38,12 @@ pub struct QuiesceSettings {
     pub annotations_file: PathBuf,
     /// How long it is held at most, ms.
     pub max_ms: u64,
+    /// That limit, where a flag names it, ms.
+    pub max_given_ms: Option<u64>,
     /// What happens when it cannot be held still.
     pub on_failure: Policy,
+    /// That policy, where a flag names it.
+    pub on_failure_given: Option<Policy>,
     /// Whether the user accepts in writing that a frozen file system outlives its container.
     pub freeze_accepted: bool,
     /// Whether the deadline is the user's own, and so not ours to shorten.
@@ -51,6 +59,27 @@ pub struct QuiesceSettings {
 const AFTER_QUIESCE_MS: u64 = 1_500;
 
 impl QuiesceSettings {
+    /// The same with what the pod's annotations say; where a flag says something else, that is an error, as with the plan.
+    pub fn with_annotations(&self, said: &Said, limits: &Limits) -> Result<Self, SettingError> {
+        let mut merged = self.clone();
+        if let Some(max_ms) = duration(MAX_ANNOTATION, said.max.clone())? {
+            let max_ms = checked_max(MAX_ANNOTATION, max_ms, limits)?;
+            if self.max_given_ms.is_some_and(|given_ms| given_ms != max_ms) {
+                return Err(contradiction(MAX_ANNOTATION, &format_ms(max_ms), MAX, &format_ms(self.max_ms)));
+            }
+            merged.max_ms = max_ms;
+        }
+        if set(said.on_failure.clone()).is_some() {
+            let on_failure = policy(ON_FAILURE_ANNOTATION, said.on_failure.clone())?;
+            if self.on_failure_given.is_some_and(|given| given != on_failure) {
+                let word = |policy| if policy == Policy::Go { "go" } else { "fail" };
+                return Err(contradiction(ON_FAILURE_ANNOTATION, word(on_failure), ON_FAILURE, word(self.on_failure)));
+            }
+            merged.on_failure = on_failure;
+        }
+        Ok(merged)
+    }
+
     /// The deadline of the wait that leaves enough time to hold still by `plan` before Velero's timeout, ms.
     pub fn deadline_for(&self, plan: &Plan, limits: &Limits) -> Result<u64, SettingError> {
         if plan.is_empty() {
@@ -93,20 +122,8 @@ pub fn settings(
     }
     let given_ms = duration(MAX, quiesce_max)?;
     let max_ms = given_ms.unwrap_or_else(|| QUIESCE_MAX_MS.min(u64::from(limits.hold_s) * 1_000));
-    if !(QUIESCE_MAX_MS_LOWEST..=QUIESCE_MAX_MS_HIGHEST).contains(&max_ms) {
-        let (low, high) = (format_ms(QUIESCE_MAX_MS_LOWEST), format_ms(QUIESCE_MAX_MS_HIGHEST));
-        return Err(wrong(MAX, format!("{} is out of range: it must be from {low} to {high}", format_ms(max_ms))));
-    }
-    let hold_ms = u64::from(limits.hold_s) * 1_000;
-    if max_ms > hold_ms {
-        let (max, hold) = (format_ms(max_ms), format_ms(hold_ms));
-        return Err(wrong(
-            MAX,
-            format!(
-                "{max} is longer than --hold (HOLD_MAX) of {hold}: the pod would be held still after its share of the budget was given back"
-            ),
-        ));
-    }
+    let max_ms = checked_max(MAX, max_ms, limits)?;
+    let on_failure = policy(ON_FAILURE, on_quiesce_failure.clone())?;
     let freeze_accepted = match set(fsfreeze_without_resident).as_deref() {
         None => false,
         Some(ACCEPT) => true,
@@ -121,12 +138,37 @@ pub fn settings(
         plan,
         annotations_file: podinfo_dir.join("annotations"),
         max_ms,
-        on_failure: policy("--on-quiesce-failure (ON_QUIESCE_FAILURE)", on_quiesce_failure)?,
+        max_given_ms: given_ms,
+        on_failure_given: set(on_quiesce_failure).map(|_| on_failure),
+        on_failure,
         freeze_accepted,
         deadline_given,
         state_dir: state_dir(common)?,
         alarm_file: PathBuf::from(set(common.alarm_file.clone()).unwrap_or_else(|| CONTAINER_LOG.to_owned())),
     })
+}
+
+/// A limit of a hold that is neither senseless nor longer than the pod's share of the budget lasts.
+fn checked_max(setting: &'static str, max_ms: u64, limits: &Limits) -> Result<u64, SettingError> {
+    if !(QUIESCE_MAX_MS_LOWEST..=QUIESCE_MAX_MS_HIGHEST).contains(&max_ms) {
+        let (low, high) = (format_ms(QUIESCE_MAX_MS_LOWEST), format_ms(QUIESCE_MAX_MS_HIGHEST));
+        return Err(wrong(setting, format!("{} is out of range: it must be from {low} to {high}", format_ms(max_ms))));
+    }
+    let hold_ms = u64::from(limits.hold_s) * 1_000;
+    if max_ms > hold_ms {
+        let (max, hold) = (format_ms(max_ms), format_ms(hold_ms));
+        return Err(wrong(
+            setting,
+            format!(
+                "{max} is longer than --hold (HOLD_MAX) of {hold}: the pod would be held still after its share of the budget was given back"
+            ),
+        ));
+    }
+    Ok(max_ms)
+}
+
+fn contradiction(setting: &'static str, says: &str, flag: &str, flag_says: &str) -> SettingError {
+    wrong(setting, format!("says {says} and {flag} says {flag_says}: remove one"))
 }
 
 /// Where the keeper's private folder goes, if the user says so.
