@@ -3,8 +3,12 @@
 //! Two ways lead there: Velero's own plugin ([`Ebs::native`]), and the snapshot chain of a CSI cluster
 //! ([`crate::real_velero::SnapshotChain`]). Either way the moment of a cut is what EC2's own log says.
 
+mod provisioner;
+
+pub use provisioner::{Provisioner, Restored};
+
 use std::collections::BTreeMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context as _;
 use k8s_openapi::api::core::v1::PersistentVolume;
@@ -34,7 +38,7 @@ const TAG_BACKUP: &str = "velero.io/backup";
 #[derive(Debug)]
 pub struct Ebs {
     /// It.
-    pub ec2: Ec2,
+    pub ec2: Arc<Ec2>,
     way: CutWay,
     /// Which claim a volume belongs to.
     claims: Mutex<BTreeMap<VolumeId, ObjectName>>,
@@ -49,7 +53,7 @@ fn lock<T>(of: &Mutex<T>) -> MutexGuard<'_, T> {
 impl Ebs {
     /// An EC2 without limits, whose snapshots are asked for in this way.
     pub fn start(way: CutWay) -> Self {
-        Self { ec2: Ec2::start(), way, claims: Mutex::default(), told: Mutex::default() }
+        Self { ec2: Arc::new(Ec2::start()), way, claims: Mutex::default(), told: Mutex::default() }
     }
 
     /// A pair whose Velero takes native snapshots here. Its location is put in by [`Self::put_location`].

@@ -18,6 +18,7 @@ use futures::future::BoxFuture;
 
 use crate::real_velero::RealSettings;
 use crate::velero::VeleroSettings;
+use crate::velero::truth::TruthTimeout;
 
 /// One statement about Velero.
 #[derive(Clone, Copy)]
@@ -69,8 +70,21 @@ impl Subject {
         let mut failed = Vec::new();
         for (number, case) in self.cases.iter().enumerate() {
             let begin = std::time::Instant::now();
-            let played = (case.play)(&mut stage, &format!("db-{number}")).await;
+            let mut played = (case.play)(&mut stage, &format!("db-{number}")).await;
             println!("{:5.1} s {}", begin.elapsed().as_secs_f64(), case.name);
+            if let Err(error) = &played {
+                let how_it_stands = stage.velero.real().autopsy().await;
+                eprintln!("{}: {error:#}\n{how_it_stands}", case.name);
+                let in_vain = error.is::<TruthTimeout>();
+                if in_vain && stage.settings.item_block_workers > 1 {
+                    // Velero's workers share maps without a lock: its issue 9659 collects panics. Whatever that does to a Backup is no answer
+                    // to what the case asks, so it is asked once more, of a fresh server.
+                    eprintln!("PLAYED AGAIN: {}: a Backup never ended, with several workers (velero#9659)", case.name);
+                    let settings = stage.settings.clone();
+                    stage.velero.restart(&settings).await?;
+                    played = (case.play)(&mut stage, &format!("db-{number}-again")).await;
+                }
+            }
             failed.extend(played.err().map(|error| format!("{}: {error:?}", case.name)));
         }
         anyhow::ensure!(failed.is_empty(), "with the real Velero these do not hold:\n{}", failed.join("\n\n"));

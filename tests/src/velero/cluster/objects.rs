@@ -187,7 +187,7 @@ pub(super) fn pod(workload: &Workload, plan: &PodPlan, owner: Option<&Value>) ->
     });
     let (env, owners): (Vec<Value>, Vec<&Value>) = (env.collect(), owner.into_iter().collect());
     let node = workload.node.clone().unwrap_or_else(|| format!("node-{}", plan.index));
-    json!({
+    let mut pod = json!({
         "apiVersion": "v1", "kind": "Pod",
         "metadata": {"name": plan.name, "namespace": workload.namespace, "labels": labels,
             "annotations": workload.annotations, "ownerReferences": owners},
@@ -197,7 +197,11 @@ pub(super) fn pod(workload: &Workload, plan: &PodPlan, owner: Option<&Value>) ->
             "containers": [{"name": CONTAINER, "image": "example.invalid/workload:1", "env": env,
                 "volumeMounts": mounts}],
         }
-    })
+    });
+    if !workload.command.is_empty() {
+        pod["spec"]["containers"][0]["command"] = json!(workload.command);
+    }
+    pod
 }
 
 fn volumes(workload: &Workload, plan: &PodPlan) -> (Vec<Value>, Vec<Value>) {

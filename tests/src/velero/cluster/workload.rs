@@ -30,6 +30,7 @@ pub struct Workload {
     pub(super) annotations: BTreeMap<String, String>,
     pub(super) claim_labels: BTreeMap<String, String>,
     pub(super) claim_annotations: BTreeMap<String, String>,
+    pub(super) command: Vec<String>,
     pub(super) env: Vec<(String, EnvValue)>,
     pub(super) service_account: String,
     pub(super) has_token: bool,
@@ -101,6 +102,7 @@ impl Workload {
             annotations: BTreeMap::new(),
             claim_labels: BTreeMap::from([("app".to_owned(), name.to_owned())]),
             claim_annotations: BTreeMap::new(),
+            command: vec![],
             env: vec![],
             service_account: "default".into(),
             has_token: false,
@@ -154,6 +156,13 @@ impl Workload {
     #[must_use]
     pub fn claim_annotation(mut self, key: &str, value: &str) -> Self {
         self.claim_annotations.insert(key.into(), value.into());
+        self
+    }
+
+    /// What the container runs, on a node whose kubelet runs commands; none: it is taken to run.
+    #[must_use]
+    pub fn command(mut self, argv: &[&str]) -> Self {
+        self.command = argv.iter().map(|word| (*word).to_owned()).collect();
         self
     }
 
