@@ -166,6 +166,11 @@ impl Pair {
         Ok(command)
     }
 
+    /// A kubeconfig for another program, as a user of this name.
+    pub fn kubeconfig(&self, user: &str) -> anyhow::Result<PathBuf> {
+        self.place.kubeconfig(&self.folder, user)
+    }
+
     /// The first coordinator.
     ///
     /// # Panics

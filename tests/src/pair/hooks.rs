@@ -27,6 +27,8 @@ pub struct HookPlan {
     pub container: Option<&'static str>,
     /// What `/bin/sh -c` makes of the pre hook's argv, which is `"$0" "$@"` there; none: no shell.
     pub shell: Option<&'static str>,
+    /// Nothing is written onto the pods: a Schedule names the hooks.
+    pub by_schedule: bool,
 }
 
 impl Default for HookPlan {
@@ -39,11 +41,17 @@ impl Default for HookPlan {
             program: None,
             container: None,
             shell: None,
+            by_schedule: false,
         }
     }
 }
 
 impl HookPlan {
+    /// Pods on which nothing is written: whoever backs them up names the hooks.
+    pub fn by_schedule() -> Self {
+        Self { by_schedule: true, ..Self::default() }
+    }
+
     /// With this timeout of the pre hook.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
@@ -106,7 +114,11 @@ impl HookPlan {
     }
 
     fn with_program(&self, workload: Workload, program: &str) -> Workload {
-        let Self { timeout, velero_timeout, on_error, pre_flags, program: another, container, shell } = self;
+        let Self { timeout, velero_timeout, on_error, pre_flags, program: another, container, shell, by_schedule } =
+            self;
+        if *by_schedule {
+            return workload.token();
+        }
         let program = another.unwrap_or(program);
         let limit = format!("{}ms", timeout.as_millis());
         let mut pre: Vec<&str> = shell.iter().flat_map(|script| ["/bin/sh", "-c", script]).collect();

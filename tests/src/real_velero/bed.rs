@@ -132,7 +132,7 @@ fn start_kubelet(control_plane: &ControlPlane, programs: &RealPrograms, folder: 
         ("--api-server-port", port.as_ref()),
     ];
     let flags = arguments.iter().flat_map(|(flag, value)| [OsStr::new(*flag), *value]);
-    // Hooks of tests may be shell scripts.
-    let flags = flags.chain([OsStr::new("--host-tools")]);
+    // Hooks of tests may be shell scripts; what Velero restores has no node yet; a resident is its container's own command.
+    let flags = flags.chain(["--host-tools", "--schedule", "--run-containers"].map(OsStr::new));
     Process::start("kubelet", &programs.kubelet, flags, &[], &folder.join("kubelet.log"))
 }

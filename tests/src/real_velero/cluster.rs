@@ -15,6 +15,9 @@ use crate::velero::backup::VELERO_NAMESPACE;
 /// The one location of Backups.
 const LOCATION: &str = "default";
 
+/// How often Velero looks for Backups that are in the location and not in the cluster; its default is a minute.
+const SYNC_EVERY: &str = "10s";
+
 /// Any region will do: requests go to the stand-in.
 pub(super) const REGION: &str = "us-east-1";
 
@@ -29,7 +32,7 @@ fn locations(client: &Client) -> Api<DynamicObject> {
 pub(super) async fn put_location(client: &Client, s3: &str) -> anyhow::Result<()> {
     let location = json!({"apiVersion": "velero.io/v1", "kind": "BackupStorageLocation",
         "metadata": {"name": LOCATION, "namespace": VELERO_NAMESPACE},
-        "spec": {"provider": "aws", "default": true, "objectStorage": {"bucket": BUCKET},
+        "spec": {"provider": "aws", "default": true, "backupSyncPeriod": SYNC_EVERY, "objectStorage": {"bucket": BUCKET},
             "config": {"region": REGION, "s3ForcePathStyle": "true", "s3Url": s3}}});
     let apply = PatchParams::apply("testbed").force();
     locations(client).patch(LOCATION, &apply, &Patch::Apply(location)).await.context("the BackupStorageLocation")?;

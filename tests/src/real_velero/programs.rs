@@ -6,6 +6,8 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
+use anyhow::Context as _;
+
 use crate::binaries;
 use crate::isolated::{Absent, Variables};
 
@@ -53,6 +55,20 @@ impl RealPrograms {
             definitions: path(definitions)?,
             hook_agent: path(binaries::HOOK_AGENT_DIST_VARIABLE)?,
         })
+    }
+
+    /// A flag of `velero server` that came with a later version: left out where this one does not know it and its default, one, is asked for.
+    ///
+    /// # Errors
+    /// When this Velero cannot do it, or does not tell.
+    pub(super) fn server_flag(&self, flag: &str, count: usize) -> anyhow::Result<Option<String>> {
+        let help = Command::new(&self.velero).args(["server", "--help"]).stdin(Stdio::null()).output();
+        let help = help.with_context(|| format!("asking {} for its flags", self.velero.display()))?;
+        if String::from_utf8_lossy(&help.stdout).contains(flag) {
+            return Ok(Some(format!("{flag}={count}")));
+        }
+        anyhow::ensure!(count == 1, "{} has no flag {flag}, and {count} are asked for", self.velero.display());
+        Ok(None)
     }
 }
 

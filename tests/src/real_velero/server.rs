@@ -9,6 +9,8 @@ use anyhow::Context as _;
 use kube::api::{DynamicObject, PostParams};
 use kube::{Api, Client};
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 
 use super::bed::RealBed;
@@ -26,6 +28,12 @@ const START_TIMEOUT: Duration = Duration::from_secs(90);
 
 /// Its metrics; fixed, because the machine is the test's own.
 pub const METRICS_ADDRESS: &str = "127.0.0.1:8085";
+
+/// Its profiler.
+const PROFILER_ADDRESS: &str = "127.0.0.1:6060";
+
+/// A server at work has some hundred goroutines of a few KB each.
+const GOROUTINES_BYTES_MAX: u64 = 32 << 20;
 
 /// Settings beside those that the simulator has too.
 #[derive(Clone, Debug)]
@@ -146,6 +154,23 @@ impl RealVelero {
         cluster::location_available(&self.client, limit).await
     }
 
+    /// How the server stands, for whoever waited for it in vain: its last words if it has ended by itself, else a file with what each of its
+    /// threads does, by its own profiler.
+    pub async fn autopsy(&self) -> String {
+        if let Some(Err(ended)) = self.process().as_mut().map(Process::check) {
+            return format!("{ended:#}");
+        }
+        let path = self.bed.folder().join("velero-goroutines.txt");
+        let written = match goroutines().await {
+            Ok(text) => std::fs::write(&path, text).map_err(anyhow::Error::from),
+            Err(error) => Err(error),
+        };
+        match written {
+            Ok(()) => format!("the server runs; what it does is in {}", path.display()),
+            Err(error) => format!("the server runs, and does not say what it does: {error:#}"),
+        }
+    }
+
     /// The server's own log, of all its lives.
     pub fn log(&self) -> PathBuf {
         server_log(&self.bed)
@@ -190,22 +215,25 @@ impl RealVelero {
         let credentials = folder.join("credentials");
         std::fs::write(&credentials, "[default]\naws_access_key_id=testbed\naws_secret_access_key=testbed\n")
             .with_context(|| format!("writing {}", credentials.display()))?;
+        let kubeconfig = self.bed.control_plane.kubeconfig();
         let mut variables: Vec<(&str, &OsStr)> = vec![
             ("AWS_SHARED_CREDENTIALS_FILE", credentials.as_os_str()),
             ("AWS_EC2_METADATA_DISABLED", "true".as_ref()),
             ("AWS_REGION", cluster::REGION.as_ref()),
             ("HOME", folder.as_os_str()),
             ("TMPDIR", temporary.as_os_str()),
+            // Up to 1.14 the flag does not reach Velero's plugin processes (seen: every Backup failed at once).
+            ("KUBECONFIG", kubeconfig.as_os_str()),
         ];
         if self.real.early_polling {
             variables.push(("CSI_SNAPSHOT_EARLY_FREQUENT_POLLING", "true".as_ref()));
         }
         variables.extend(self.real.variables.iter().map(|(name, value)| (name.as_str(), OsStr::new(value))));
         let log = server_log(&self.bed);
-        Process::start("velero", &self.bed.programs.velero, self.arguments(&plugins), &variables, &log)
+        Process::start("velero", &self.bed.programs.velero, self.arguments(&plugins)?, &variables, &log)
     }
 
-    fn arguments(&self, plugins: &std::path::Path) -> Vec<OsString> {
+    fn arguments(&self, plugins: &std::path::Path) -> anyhow::Result<Vec<OsString>> {
         let VeleroSettings { item_block_workers, concurrent_backups, volume_mode, item_operation_poll, .. } =
             &self.settings;
         let mut arguments: Vec<OsString> = vec!["server".into(), "--kubeconfig".into()];
@@ -216,20 +244,35 @@ impl RealVelero {
             format!("--features={}", if *volume_mode == VolumeMode::Csi { "EnableCSI" } else { "" }),
             "--log-format=json".to_owned(),
             format!("--metrics-address={METRICS_ADDRESS}"),
-            "--profiler-address=127.0.0.1:6060".to_owned(),
+            format!("--profiler-address={PROFILER_ADDRESS}"),
             "--default-backup-storage-location=default".to_owned(),
             "--store-validation-frequency=30s".to_owned(),
             format!("--item-operation-sync-frequency={}ms", item_operation_poll.as_millis()),
-            format!("--item-block-worker-count={item_block_workers}"),
-            format!("--concurrent-backups={concurrent_backups}"),
         ];
         arguments.extend(flags.iter().chain(&self.real.flags).map(OsString::from));
-        arguments
+        for (flag, count) in
+            [("--item-block-worker-count", *item_block_workers), ("--concurrent-backups", *concurrent_backups)]
+        {
+            arguments.extend(self.bed.programs.server_flag(flag, count)?.map(OsString::from));
+        }
+        Ok(arguments)
     }
 
     fn process(&self) -> MutexGuard<'_, Option<Process>> {
         self.process.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// All goroutines with their stacks, from net/http/pprof.
+async fn goroutines() -> anyhow::Result<Vec<u8>> {
+    let asked = async {
+        let mut stream = TcpStream::connect(PROFILER_ADDRESS).await?;
+        stream.write_all(b"GET /debug/pprof/goroutine?debug=2 HTTP/1.0\r\n\r\n").await?;
+        let mut text = Vec::new();
+        stream.take(GOROUTINES_BYTES_MAX).read_to_end(&mut text).await?;
+        anyhow::Ok(text)
+    };
+    tokio::time::timeout(START_TIMEOUT, asked).await?
 }
 
 fn server_log(bed: &RealBed) -> PathBuf {

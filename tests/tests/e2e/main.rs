@@ -4,13 +4,18 @@
 
 mod barrier;
 mod chain;
+mod definitions;
 mod hooks;
+mod lead;
 mod native;
 mod original;
 mod plain;
 mod pods;
 mod restarts;
+mod restore;
 mod run;
+mod schedules;
 mod several;
 mod surroundings;
+mod throttled_night;
 mod velero_itself;

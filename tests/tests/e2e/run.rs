@@ -13,6 +13,11 @@ pub fn isolated<F: AsyncFnOnce() -> anyhow::Result<()>>(body: F) {
     isolated::run(LIMIT, prepare, body);
 }
 
+/// The same, for a test that waits for minutes of the clock.
+pub fn isolated_for<F: AsyncFnOnce() -> anyhow::Result<()>>(limit: Duration, body: F) {
+    isolated::run(limit, prepare, body);
+}
+
 /// The same, with the programs of the snapshot chain.
 pub fn isolated_with_chain<F: AsyncFnOnce() -> anyhow::Result<()>>(body: F) {
     isolated::run(LIMIT, prepare_with_chain, body);
