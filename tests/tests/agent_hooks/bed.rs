@@ -183,7 +183,7 @@ pub fn group(
     wait: Option<WaitReason>,
 ) -> GroupLease {
     let pod = PodName::new(POD).expect("a pod's name");
-    let entry = |verdict: AttemptVerdict| AttemptEntry { pod: pod.clone(), verdict };
+    let entry = |verdict: AttemptVerdict| AttemptEntry::new(pod.clone(), verdict);
     GroupLease {
         key: GroupKey {
             namespace: Namespace::new(NAMESPACE).expect("a namespace"),
@@ -193,6 +193,7 @@ pub fn group(
         phase,
         mode: Mode::ArriveAndGo,
         degraded: false,
+        call: None,
         attempts: attempts.iter().map(|(id, verdict)| ((*id).clone(), entry(*verdict))).collect::<BTreeMap<_, _>>(),
         weight: 3,
         wait,

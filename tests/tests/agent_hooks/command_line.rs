@@ -7,7 +7,15 @@ use crate::hook::Hook;
 
 #[tokio::test]
 async fn help_tells_a_stranger_what_is_needed() {
-    for command in [&["--help"][..], &["pre", "--help"], &["post", "--help"]] {
+    for command in [
+        &["--help"][..],
+        &["pre", "--help"],
+        &["post", "--help"],
+        &["sidecar", "--help"],
+        &["install", "--help"],
+        &["ready", "--help"],
+        &["inject", "--help"],
+    ] {
         let hook = command.iter().fold(Hook::new(), |hook, arg| hook.arg(arg));
         let ended = hook.run().await;
         ended.check(0, &["pre.hook.backup.velero.io/command", "post.hook.backup.velero.io/command", "on-error: Fail"]);

@@ -108,3 +108,18 @@ async fn a_label_that_went_wrong_meanwhile_does_not_keep_the_registration() {
     bed.remove("podinfo/labels");
     bed.hook("post").run().await.check(0, &["let go"]);
 }
+
+#[tokio::test]
+async fn an_earlier_pods_registration_is_not_ended_in_its_name() {
+    let bed = Bed::start().await;
+    let pre = bed.hook("pre").start();
+    let attempt = bed.waiting().await;
+    bed.release(7, &[&attempt]);
+    pre.ended().await.check(0, &[]);
+    let before = bed.asked().len();
+    // Velero finds the pod of a post hook by name: the pod of this name is another one by now.
+    let post = bed.hook("post").env("POD_UID", "99999999-2222-3333-4444-555555555555");
+    post.run().await.check(0, &["an earlier pod's of this name: left alone"]);
+    assert_eq!(bed.member().map(|member| member.phase), Some(MemberPhase::Quiesced));
+    assert_eq!(bed.asked()[before..], ["patch leases", "get leases"]);
+}
