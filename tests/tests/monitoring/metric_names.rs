@@ -1,0 +1,72 @@
+//! Do rules and dashboards ask for metrics that exist?
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// What rules and dashboards ask of Velero (`pkg/metrics/metrics.go` of v1.18.3, with its namespace `velero`).
+const VELERO: [&str; 5] = [
+    "velero_backup_attempt_total",
+    "velero_backup_failure_total",
+    "velero_backup_last_successful_timestamp",
+    "velero_backup_partial_failure_total",
+    "velero_backup_success_total",
+];
+
+const OWN_PREFIX: &str = "snapshot_coordinator_";
+
+pub fn component(path: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../manifests").join(path)
+}
+
+pub fn read(path: &str) -> String {
+    let path = component(path);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+/// Every word of `text` that begins with `prefix`.
+fn words<'a>(text: &'a str, prefix: &str) -> BTreeSet<&'a str> {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    text.split(|c| !is_word(c)).filter(|word| word.starts_with(prefix) && word.len() > prefix.len()).collect()
+}
+
+/// Names of the series in an `OpenMetrics` text, from its `# TYPE` lines.
+fn series(metrics: &str) -> BTreeSet<String> {
+    let mut names = BTreeSet::new();
+    for line in metrics.lines() {
+        let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) else { continue };
+        match kind {
+            "counter" => names.extend([format!("{name}_total")]),
+            "histogram" => names.extend(["_bucket", "_sum", "_count"].map(|end| format!("{name}{end}"))),
+            _ => names.extend([name.to_owned()]),
+        }
+    }
+    names
+}
+
+/// `metrics` is what a coordinator says after a night.
+pub fn check(metrics: &str) {
+    let known = series(metrics);
+    assert!(known.len() > 20, "{metrics}");
+    for path in ["components/alerts/prometheus-rule.yaml", "components/grafana/snapshot-groups.json"] {
+        let text = read(path);
+        let asked = words(&text, OWN_PREFIX);
+        assert!(!asked.is_empty(), "{path} asks for nothing of the coordinator's");
+        for name in asked {
+            assert!(
+                known.contains(name),
+                "{path} asks for {name}, which the coordinator does not have; it has {known:#?}"
+            );
+        }
+        for name in words(&text, "velero_") {
+            assert!(VELERO.contains(&name), "{path} asks for {name}: not in the list of what Velero has");
+        }
+    }
+}
+
+#[test]
+fn series_are_named_as_prometheus_sees_them() {
+    let text = "# HELP a_b x\n# TYPE a_b counter\na_b_total 1\n# TYPE c gauge\n# TYPE d_seconds histogram\n# EOF\n";
+    let names = ["a_b_total", "c", "d_seconds_bucket", "d_seconds_count", "d_seconds_sum"].map(str::to_owned);
+    assert_eq!(series(text), BTreeSet::from(names));
+    assert_eq!(words("sum(x_a{y=\"x_b\"}) by (x_) + x_a", "x_"), BTreeSet::from(["x_a", "x_b"]));
+}
