@@ -141,6 +141,7 @@ impl Member {
             thawed_at: None,
             quiesce: shared::quiesce::QuiesceKinds::default(),
             let_go: None,
+            resident: None,
             failure: None,
             agent_version: "test".to_owned(),
             namespace,

@@ -52,7 +52,7 @@ fn budgets_that_are_none() {
 
 #[test]
 fn other_values_that_are_none() {
-    check_refused("--mode", "lead", &["auto, arrive-and-go or barrier"]);
+    check_refused("--mode", "follow", &["auto, arrive-and-go, barrier or lead"]);
     check_refused("--barrier-stall", "5", &["`5` has no unit; write 5s, 5m or 5h"]);
     check_refused("--barrier-stall", "1ms", &["from 100ms to 1h"]);
     check_refused("--round-duration", "9999h", &["from 0s to 168h"]);

@@ -36,7 +36,7 @@ async fn exchange(address: SocketAddr, sent: String) -> String {
 async fn only_reading_what_is_there() {
     let (_bed, coordinator) = ready().await;
     let address = coordinator.http_address(SOON).await;
-    assert_eq!(coordinator.get("/").await.status, 404);
+    assert_eq!(coordinator.get("/nothing").await.status, 404);
     assert_eq!(coordinator.get("/metrics/../secret").await.status, 404);
     let put = "POST /metrics HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\nConnection: close\r\n\r\nabc";
     assert!(exchange(address, put.to_owned()).await.starts_with("HTTP/1.1 405"));

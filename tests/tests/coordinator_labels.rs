@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::json;
 use shared::identity::{GroupId, Namespace};
-use shared::names::{ANNOTATION_LABELLED_BY, LABEL_SNAPSHOT_GROUP};
+use shared::names::{ANNOTATION_LABELLED_AS, ANNOTATION_LABELLED_BY, LABEL_SNAPSHOT_GROUP};
 use testbed::api::{Effect, Fault, ServerOptions, Target, Verb};
 use testbed::coordinator_bed::CoordinatorBed;
-use testbed::coordinator_process::{CoordinatorProcess, eventually};
+use testbed::coordinator_process::{CoordinatorProcess, coordinator_command, eventually};
 use testbed::velero::cluster::{Made, MadePod, Workload};
 
 const SOON: Duration = Duration::from_secs(20);
@@ -160,12 +160,11 @@ async fn nothing_is_labelled_when_that_is_switched_off() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_selector_that_is_none_is_said() {
-    let bed = bed().await;
-    let coordinator = bed.coordinator("c-0", ["--resource-label-selector", "a b c"]);
-    let line = coordinator.line("api_unusable", SOON, |_| true).await;
-    assert_eq!(line["resource"], "pods");
-    assert!(line["message"].as_str().unwrap().contains("check selectors"), "{line}");
-    assert_eq!(coordinator.get("/readyz").await.status, 503);
+    let mut command = coordinator_command();
+    let ended = command.args(["run", "--resource-label-selector", "a b c"]).output().expect("it runs");
+    let said = String::from_utf8_lossy(&ended.stderr);
+    assert_eq!(ended.status.code(), Some(2), "{said}");
+    assert!(said.contains("a b c") && said.contains("--resource-label-selector"), "{said}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -178,4 +177,25 @@ async fn failed_label_writes_are_tried_again() {
     let coordinator = bed.coordinator("c-0", NO_FLAGS);
     coordinator.line("write_failed", SOON, |_| true).await;
     all_labelled(&bed, &made, &of_set("prod", "db")).await;
+}
+
+/// As Velero restores it: the label and what the coordinator noted about it, of another namespace, owned by whoever restored.
+fn restored(namespace: &str, group: &str) -> Workload {
+    let workload = Workload::stateful_set(namespace, "db", 1).label(LABEL_SNAPSHOT_GROUP, group);
+    workload.annotation(ANNOTATION_LABELLED_BY, "snapshot-coordinator")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn our_own_label_of_another_namespace_is_taken_along_and_a_persons_is_not() {
+    let bed = bed().await;
+    let old = of_set("prod", "db");
+    let ours = bed.workload(&restored("drill", &old).annotation(ANNOTATION_LABELLED_AS, &old)).await;
+    let changed = bed.workload(&restored("changed", "by-hand").annotation(ANNOTATION_LABELLED_AS, &old)).await;
+    let unknown = bed.workload(&restored("unknown", &old)).await;
+    let _coordinator = leading(&bed, &[]).await;
+    let here = of_set("drill", "db");
+    eventually("the label of here", SOON, || bed.label(&ours.pods[0]).filter(|label| *label == here)).await;
+    settled(&bed).await;
+    assert_eq!(bed.label(&changed.pods[0]).as_deref(), Some("by-hand"));
+    assert_eq!(bed.label(&unknown.pods[0]), Some(old));
 }

@@ -121,6 +121,22 @@ async fn kinds_that_we_may_not_read_are_said_and_the_rest_works() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn another_reason_why_a_kind_is_absent_is_said_too() {
+    let bed = CoordinatorBed::start(ServerOptions::default().without_group("velero.io")).await.unwrap();
+    let refuse = Effect::Refuse { code: 403, retry_after_s: None };
+    bed.server.faults().add(Fault::new(Target::any().user("c-0").resource("backups"), refuse));
+    let coordinator = leading(&bed).await;
+    let absent = async |code: u16| {
+        let of_backups = move |line: &Value| line["resource"] == "backups.velero.io" && line["code"] == code;
+        coordinator.line("kind_absent", SOON, of_backups).await
+    };
+    absent(404).await;
+    // Velero is installed, but the coordinator's right to read its Backups is not.
+    bed.server.install_group("velero.io");
+    absent(403).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_short_refusal_does_not_make_a_kind_absent() {
     let bed = CoordinatorBed::start(ServerOptions::default()).await.unwrap();
     let coordinator = leading(&bed).await;

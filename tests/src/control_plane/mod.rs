@@ -119,8 +119,16 @@ impl ControlPlane {
     /// When TLS cannot be set up, as in [`Self::client`].
     pub async fn client_as_service_account(&self, namespace: &str, name: &str) -> Result<Client, TokenError> {
         let token = self.token(namespace, name, None).await?;
-        let client = client_of(kubeconfig(&self.url, &self.authority, &token)).await;
-        Ok(client.expect("the same with another token was made before"))
+        Ok(self.client_with_token(&token).await)
+    }
+
+    /// A client with a token of [`Self::token`].
+    ///
+    /// # Panics
+    /// When TLS cannot be set up, as in [`Self::client`].
+    pub async fn client_with_token(&self, token: &str) -> Client {
+        let client = client_of(kubeconfig(&self.url, &self.authority, token)).await;
+        client.expect("the same with another token was made before")
     }
 
     /// A signed token of an existing service account, as a pod would get it; bound to an existing pod when asked.

@@ -8,6 +8,7 @@ mod layout;
 mod narrator;
 mod night;
 mod paper;
+mod plan;
 mod prose;
 mod row;
 mod run;

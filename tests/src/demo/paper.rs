@@ -95,6 +95,11 @@ impl<W: Write> Paper<W> {
 /// What stands before the text of an event: time, two spaces, subject, one space.
 const EVENT_MARGIN: usize = 7 + 2 + 13 + 1;
 
+/// A line that is not longer than any may be.
+pub fn clipped(line: &str) -> String {
+    fitted(line, WIDTH_MAX)
+}
+
 fn fitted(text: &str, width: usize) -> String {
     if text.chars().count() <= width {
         return text.to_owned();

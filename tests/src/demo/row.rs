@@ -95,6 +95,9 @@ pub mod tests {
             waited_ms: Some(100 + u64::from(index)),
             quiesced_at: Some(begin),
             thawed_at: Some(begin.plus_ms(300)),
+            let_go: None,
+            unheld: false,
+            failure: None,
             cuts: vec![],
         };
         let receipt = Receipt {
@@ -109,6 +112,11 @@ pub mod tests {
             closed_at: begin.plus_ms(900),
             members: (0..group.pods).map(member).collect(),
             members_omitted: 0,
+            earlier_rounds: None,
+            way: None,
+            frozen_max: None,
+            quiesce_skew_ms: None,
+            clock_error_ms: Some(50),
             skew_ms: Some(250),
             verdict,
             why: VerdictReason::QuiescesCoverAllCuts,

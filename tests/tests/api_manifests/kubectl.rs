@@ -7,7 +7,7 @@ use std::time::Duration;
 use testbed::control_plane::shared::{is_ci, say};
 
 /// One command; discovery of all groups is the slow part.
-const TIMEOUT_S: u64 = 60;
+const TIMEOUT_S: u64 = 120;
 
 /// The folder of the manifests.
 pub fn manifests() -> PathBuf {
@@ -45,6 +45,28 @@ pub async fn apply(kubeconfig: &Path, folder: &Path, overlay: &str) {
     let applied = tokio::task::spawn_blocking(move || run(&mut command));
     let limit = Duration::from_secs(TIMEOUT_S);
     tokio::time::timeout(limit, applied).await.expect("kubectl apply ends in time").expect("kubectl apply works");
+}
+
+/// What kubectl said, and whether it worked.
+pub struct Said {
+    pub worked: bool,
+    pub text: String,
+}
+
+/// Runs kubectl with `arguments` against a control plane. The cache of discovery lies in `folder`.
+///
+/// # Panics
+/// When it cannot be run, or does not end in time.
+pub async fn say_to(kubeconfig: &Path, folder: &Path, arguments: &[&str]) -> Said {
+    let mut command = Command::new("kubectl");
+    command.arg("--kubeconfig").arg(kubeconfig).arg("--cache-dir").arg(folder.join("kubectl-cache"));
+    command.args(arguments).stdin(Stdio::null());
+    let ran = tokio::task::spawn_blocking(move || command.output());
+    let limit = Duration::from_secs(TIMEOUT_S);
+    let output = tokio::time::timeout(limit, ran).await.expect("kubectl ends in time").expect("it ran");
+    let output = output.expect("kubectl can be run");
+    let text = [output.stdout, output.stderr].concat();
+    Said { worked: output.status.success(), text: String::from_utf8_lossy(&text).into_owned() }
 }
 
 fn run(command: &mut Command) -> String {

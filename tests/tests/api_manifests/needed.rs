@@ -36,7 +36,7 @@ enum Fails {
 }
 
 /// Every rule of the overlay and of the enrolled namespace: role, index, what it is for.
-const RULES: [(&str, usize, Fails); 14] = [
+const RULES: [(&str, usize, Fails); 16] = [
     ("snapshot-coordinator-read-workloads", 0, Fails::Ready("pods")),
     ("snapshot-coordinator-read-workloads", 1, Fails::Ready("statefulsets.apps")),
     ("snapshot-coordinator-read-group-leases", 0, Fails::Ready("leases.coordination.k8s.io")),
@@ -45,8 +45,11 @@ const RULES: [(&str, usize, Fails); 14] = [
     ("snapshot-coordinator-read-velero-workers", 0, Fails::Read("deployments.apps")),
     ("snapshot-coordinator-lead-and-budget", 0, Fails::Lead),
     ("snapshot-coordinator-lead-and-budget", 1, Fails::Lead),
+    // The admission policy refuses without these two.
+    ("snapshot-coordinator-lead-and-budget", 2, Fails::Lead),
     ("snapshot-coordinator-label-pods", 0, Fails::Label),
     ("snapshot-coordinator-write-group-leases", 0, Fails::Release),
+    ("snapshot-coordinator-write-group-leases", 1, Fails::Release),
     ("snapshot-coordinator-annotate-backups", 0, Fails::Receipt),
     ("snapshot-coordinator-publish-events", 0, Fails::Event),
     ("hook-agent-register", 0, Fails::Hook(12)),

@@ -13,7 +13,7 @@ use testbed::control_plane::BoundPod;
 use testbed::coordinator_process::{CoordinatorProcess, coordinator_command};
 use testbed::velero::backup::{Phase, backup_resource};
 use testbed::velero::bed::back_up;
-use testbed::velero::cluster::{self, Made};
+use testbed::velero::cluster::{self, Made, Workload};
 use testbed::velero::{Velero, VeleroSettings};
 
 use crate::cluster::{Installed, PATIENCE, SHOP, SYSTEM, text};
@@ -117,6 +117,11 @@ impl Installed {
     /// A `StatefulSet` of two in the enrolled namespace.
     pub async fn workload(&self, name: &str) -> Made {
         cluster::create(&self.client, &hooks::workload(name)).await.expect("a workload")
+    }
+
+    /// A `StatefulSet` of one, without hooks, in a namespace that is not enrolled.
+    pub async fn workload_in(&self, namespace: &str, name: &str) -> Made {
+        cluster::create(&self.client, &Workload::stateful_set(namespace, name, 1)).await.expect("a workload")
     }
 
     /// Backs the enrolled namespace's `db` up; returns when the simulated Velero is done.

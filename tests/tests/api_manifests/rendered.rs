@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use crate::kubectl;
 
-const OVERLAYS: [&str; 3] = ["default", "enrolled-namespaces", "workload-example"];
+pub const OVERLAYS: [&str; 6] = ["default", "dry-run", "eks", "enrolled-namespaces", "minimal", "workload-example"];
 
 fn kept(overlay: &str) -> String {
     let path = kubectl::manifests().join("rendered").join(format!("{overlay}.yaml"));
@@ -47,15 +47,22 @@ fn nobody_gets_wildcards_secrets_or_exec() {
     }
 }
 
-/// The default overlay is the other one, bound in every namespace: no right is there that the other does not know.
+/// The default overlay is the other one, bound in every namespace, and with the scheduler: no other right is there that the other does not know.
 #[test]
-fn the_default_overlay_adds_three_bindings_and_nothing_else() {
+fn the_default_overlay_adds_three_bindings_and_the_scheduler_and_nothing_else() {
     let (default, enrolled) = (kept("default"), kept("enrolled-namespaces"));
+    let is_rights = |document: &&&str| {
+        ["Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding"]
+            .iter()
+            .any(|kind| document.contains(&format!("\nkind: {kind}\n")))
+    };
     let (default, enrolled) = (documents(&default), documents(&enrolled));
-    assert!(enrolled.is_subset(&default));
-    let added: Vec<_> = default.difference(&enrolled).collect();
-    assert_eq!(added.len(), 3, "{added:#?}");
-    assert!(added.iter().all(|document| document.contains("kind: ClusterRoleBinding")), "{added:#?}");
+    assert_eq!(enrolled.difference(&default).filter(is_rights).count(), 0);
+    let added: Vec<&str> = default.difference(&enrolled).filter(is_rights).copied().collect();
+    let (schedules, bindings): (Vec<&str>, Vec<&str>) =
+        added.iter().partition(|document| document.contains("snapshot-coordinator-write-schedules"));
+    assert_eq!((schedules.len(), bindings.len()), (2, 3), "{added:#?}");
+    assert!(bindings.iter().all(|document| document.contains("kind: ClusterRoleBinding")), "{added:#?}");
 }
 
 #[test]

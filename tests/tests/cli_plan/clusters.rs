@@ -1,6 +1,8 @@
 //! Made-up clusters: what the maker counted is what the plan holds.
 
 use serde_json::Value;
+use shared::limiter_lease::LimiterLease;
+use shared::time::WallTime;
 use testbed::api::ServerOptions;
 use testbed::coordinator_bed::CoordinatorBed;
 use testbed::velero::cluster::Workload;
@@ -81,6 +83,29 @@ async fn a_cluster_is_asked_when_no_file_is_given() {
         .collect();
     groups.sort_unstable();
     assert_eq!(groups, [("mail", "store", 2), ("prod", "db", 3)]);
+    assert_eq!(document["budget"], 5);
+    // The account was hot for days: the coordinator wrote down what to reckon with.
+    let hot = LimiterLease {
+        namespace: "velero".parse().unwrap(),
+        limit: 2,
+        ceiling: 5,
+        why: String::new(),
+        changed_at: None,
+        level: "unknown".to_owned(),
+        signals: vec![],
+        days: vec![],
+        plan_budget: 3,
+        plan_budget_since: 20_000,
+        writer: "c-0".to_owned(),
+        renewed_at: WallTime::EPOCH,
+    };
+    let mut object = serde_json::to_value(hot.encode()).unwrap();
+    object["apiVersion"] = "coordination.k8s.io/v1".into();
+    object["kind"] = "Lease".into();
+    bed.server.put(object).unwrap();
+    let ended = tokio::task::spawn_blocking(ask.clone()).await.unwrap();
+    assert_eq!(ended.json()["budget"], 3, "{}", ended.stderr);
+    assert!(ended.stderr.contains("planned with 3 of at most 5 volumes"), "{}", ended.stderr);
     bed.server.go_down().await;
     let ended = tokio::task::spawn_blocking(ask).await.unwrap();
     assert_eq!(ended.code, Some(1));

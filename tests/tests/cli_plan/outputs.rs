@@ -110,6 +110,8 @@ fn a_timeline_has_a_bar_a_run_and_a_lane_a_namespace() {
         let namespaces: std::collections::BTreeSet<&str> =
             groups.iter().filter_map(|g: &Value| g["namespace"].as_str()).collect();
         assert_eq!(picture.stdout.matches("class=\"lane\"").count(), namespaces.len().min(150), "{workloads}");
+        // Names stand beside the bars while those are few.
+        assert_eq!(picture.stdout.contains("class=\"beside\""), workloads == 10, "{workloads}");
         assert!(picture.stdout.starts_with("<svg") && picture.stdout.ends_with("</svg>\n"));
         assert!(!picture.stdout.contains("NaN") && !picture.stdout.contains("inf"));
     }

@@ -1,0 +1,140 @@
+//! One Schedule a group, kept true to the plan: made, changed, removed, held up; others' and paused ones left alone.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use testbed::api::ServerOptions;
+use testbed::coordinator_bed::CoordinatorBed;
+use testbed::coordinator_process::{CoordinatorProcess, eventually};
+use testbed::velero::cluster::Workload;
+
+/// A change settles for ten seconds, and plans are half a minute apart; the rest is for a busy machine.
+const SOON: Duration = Duration::from_mins(2);
+
+const APPLY: [&str; 4] = ["--schedules", "apply", "--check-interval-seconds", "10"];
+
+async fn bed() -> CoordinatorBed {
+    CoordinatorBed::start(ServerOptions::default()).await.unwrap()
+}
+
+fn started(bed: &CoordinatorBed, flags: &[&str]) -> CoordinatorProcess {
+    bed.coordinator("c-0", flags)
+}
+
+fn schedule(bed: &CoordinatorBed, name: &str) -> Option<Value> {
+    bed.server.get("velero.io/v1", "Schedule", "velero", name).map(|stored| stored.value.clone())
+}
+
+/// The name of the Schedule that was made for a group of this readable part.
+async fn created(coordinator: &CoordinatorProcess, part: &str) -> String {
+    let is_it = |line: &Value| line["schedule"].as_str().is_some_and(|name| name.contains(part));
+    let line = coordinator.line("schedule_created", SOON, is_it).await;
+    line["schedule"].as_str().unwrap_or_default().to_owned()
+}
+
+fn put(bed: &CoordinatorBed, object: Value) {
+    bed.server.put(object).unwrap_or_else(|e| panic!("{e:?}"));
+}
+
+fn others_schedule(name: &str) -> Value {
+    json!({"apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": {"namespace": "velero", "name": name},
+        "spec": {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["prod"]}}})
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn each_group_gets_a_schedule_that_follows_it() {
+    let bed = bed().await;
+    put(&bed, others_schedule("mine"));
+    bed.workload(&Workload::stateful_set("prod", "db", 2)).await;
+    let coordinator = started(&bed, &APPLY);
+    let name = created(&coordinator, "prod-db").await;
+    let made = schedule(&bed, &name).expect("it was said to be there");
+    let ordered =
+        |schedule: &Value| schedule["spec"]["template"]["orderedResources"]["pods"].as_str().map(str::to_owned);
+    assert_eq!(ordered(&made).as_deref(), Some("prod/db-0,prod/db-1"), "{made}");
+    assert_eq!(made["spec"]["skipImmediately"], true, "a new cron must not fire at once: {made}");
+    let cron = made["spec"]["schedule"].clone();
+
+    // Scaled up: it follows in place, and its cron stays, so nothing is to be skipped.
+    bed.workload(&Workload::stateful_set("prod", "db", 3)).await;
+    let followed = |schedule: &Value| ordered(schedule).as_deref() == Some("prod/db-0,prod/db-1,prod/db-2");
+    let now = eventually("the third pod in the Schedule", SOON, || schedule(&bed, &name).filter(followed)).await;
+    assert_eq!(now["metadata"]["uid"], made["metadata"]["uid"], "changed in place");
+    assert_eq!(now["spec"]["schedule"], cron);
+    assert_eq!(schedule(&bed, "mine").map(|mine| mine["spec"].clone()), Some(others_schedule("mine")["spec"].clone()));
+    let metrics = coordinator.get("/metrics").await.body;
+    assert!(metrics.contains("snapshot_coordinator_planned_groups 1"), "{metrics}");
+}
+
+/// Plans an hour apart: what comes in between is planned soon after it came, and what comes together is planned once.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_burst_of_new_workloads_is_planned_soon_and_once() {
+    let bed = bed().await;
+    bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
+    let coordinator = started(&bed, &["--schedules", "apply", "--check-interval-seconds", "3600"]);
+    created(&coordinator, "prod-db").await;
+    let new = ["cache", "queue", "search", "users"];
+    for name in new {
+        bed.workload(&Workload::stateful_set("prod", name, 2)).await;
+    }
+    for name in new {
+        created(&coordinator, &format!("prod-{name}")).await;
+    }
+    let plans = coordinator.lines_of("schedule_calculation");
+    let groups: Vec<u64> = plans.iter().filter_map(|plan| plan["groups"].as_u64()).collect();
+    assert!(groups.iter().all(|groups| [1, 5].contains(groups)), "all four came together: {groups:?}");
+    assert!(groups.len() <= 3, "one plan at the start, one for the burst, one for what was under way: {groups:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_nothing_needs_goes_and_what_a_person_paused_stays() {
+    let bed = bed().await;
+    bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
+    let ours = |name: &str, paused: bool| {
+        let mut object = others_schedule(name);
+        object["metadata"]["labels"] = json!({"app.kubernetes.io/managed-by": "snapshot-scheduler"});
+        object["spec"]["paused"] = json!(paused);
+        object
+    };
+    put(&bed, ours("auto-gone", false));
+    put(&bed, ours("auto-paused", true));
+    let coordinator = started(&bed, &APPLY);
+    coordinator.line("schedule_deleted", SOON, |line| line["schedule"] == "auto-gone").await;
+    eventually("the Schedule is gone", SOON, || schedule(&bed, "auto-gone").is_none().then_some(())).await;
+    assert!(schedule(&bed, "auto-paused").is_some());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
+    let bed = bed().await;
+    bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
+    let coordinator = started(&bed, &["--schedules", "dry-run", "--check-interval-seconds", "10"]);
+    let line = coordinator.line("schedule_created", SOON, |line| line["dry_run"] == true).await;
+    assert!(schedule(&bed, line["schedule"].as_str().unwrap_or_default()).is_none());
+    let wrote = bed.server.requests().iter().any(|r| r.user == "c-0" && r.resource == "schedules" && r.verb == "patch");
+    assert!(!wrote, "{:?}", bed.server.requests());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_is_held_up_while_the_one_before_is_not_over() {
+    let bed = bed().await;
+    // Fixed by its owner to a minute that is near; the program is built before that, which may take minutes.
+    testbed::binaries::coordinator();
+    let soon = jiff::Timestamp::now() + Duration::from_secs(150);
+    let at = soon.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M").to_string();
+    bed.workload(&Workload::stateful_set("prod", "db", 1).annotation("snapshot-group.velero.io/at", &at)).await;
+    let coordinator = started(&bed, &APPLY);
+    let name = created(&coordinator, "prod-db").await;
+    let backup = |phase: &str| {
+        json!({"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"namespace": "velero", "name": "earlier",
+            "labels": {"velero.io/schedule-name": name}}, "spec": {"includedNamespaces": ["prod"]}, "status": {"phase": phase}})
+    };
+    put(&bed, backup("Queued"));
+    coordinator.line("schedule_paused", SOON, |line| line["schedule"] == name.as_str()).await;
+    let paused = |schedule: &Value| schedule["spec"]["paused"] == true;
+    eventually("a pause", SOON, || schedule(&bed, &name).filter(paused)).await;
+    put(&bed, backup("Completed"));
+    coordinator.line("schedule_resumed", SOON, |line| line["schedule"] == name.as_str()).await;
+    let resumed = schedule(&bed, &name).expect("it is there");
+    assert_eq!((&resumed["spec"]["paused"], &resumed["spec"]["skipImmediately"]), (&json!(false), &json!(true)));
+}
