@@ -6,15 +6,26 @@ SHELL := /bin/bash
 ARCH := $(shell uname -m)
 MUSL := $(ARCH)-unknown-linux-musl
 GNU := $(ARCH)-unknown-linux-gnu
+ARM64 := aarch64-unknown-linux-musl
+OCI_ARCH := $(if $(filter aarch64,$(ARCH)),arm64,amd64)
 # Each test under a real Velero has a cluster of its own: half a gigabyte, and mostly waiting.
 E2E_AT_ONCE ?= 3
 DENY_VERSION := 0.20.2
+# What `make e2e-matrix` tries; the first of each goes with all of the other.
+VELEROS ?= v1.18.3,v1.17.2,v1.16.2,v1.15.2,v1.14.1
+KUBERNETESES ?= v1.35.4,v1.37.2,v1.36.3
+# In CI a database that is missing is a failure; elsewhere the tests that need it say SKIPPED.
+ifeq ($(CI),true)
+export POSTGRES_REQUIRED := yes
+export MARIADB_REQUIRED := yes
+export REDIS_REQUIRED := yes
+endif
 # Nothing here may ask a cloud for credentials.
 export AWS_EC2_METADATA_DISABLED := true
 export CARGO_BUILD_JOBS ?= 2
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: coordinator-static images e2e bench-e2e
+.PHONY: browser coordinator-static arm64 images agent-image monitoring-tools databases e2e e2e-matrix bench-e2e
 .PHONY: help build agent demo test lint deny unit bench control-plane fmt
 
 help: ## This list
@@ -41,14 +52,40 @@ coordinator-static: ## The coordinator as it is shipped: static, for an image FR
 	  RUSTFLAGS="-C target-feature=+crt-static" cargo build --locked --profile dist --target $(GNU) -p coordinator; \
 	fi
 
-images: agent coordinator-static ## Both images FROM scratch, as OCI archives in target/images; needs buildah, no engine
+arm64: ## Both programs for arm64, static; needs that target of Rust's and a C compiler for ring
+	@tests/tools/from-debian.sh aarch64-linux-gnu-gcc gcc-aarch64-linux-gnu libc6-dev-arm64-cross
+	@if rustup target add $(ARM64) >/dev/null 2>&1 && command -v aarch64-linux-gnu-gcc >/dev/null; then \
+	  echo "arm64: $(ARM64)"; \
+	  export CC_aarch64_unknown_linux_musl=aarch64-linux-gnu-gcc CARGO_TARGET_AARCH64_UNKNOWN_LINUX_MUSL_LINKER=aarch64-linux-gnu-gcc; \
+	  for program in hook-agent coordinator; do cargo build --locked --profile dist --target $(ARM64) -p $$program; done; \
+	else \
+	  echo "arm64: SKIPPED, needs rustup target add $(ARM64) and aarch64-linux-gnu-gcc"; \
+	fi
+
+images: agent coordinator-static arm64 ## All images FROM scratch, as OCI archives in target/images, with an SBOM each; checked; no engine needed
+	@tests/tools/from-debian.sh buildah buildah
 	@target=$(MUSL); rustup target list --installed 2>/dev/null | grep -qx "$$target" || target=$(GNU); \
-	images/build.sh "target/$$target/dist"
+	architectures="$(OCI_ARCH)=target/$$target/dist"; \
+	[ $(OCI_ARCH) = arm64 ] || [ ! -x target/$(ARM64)/dist/coordinator ] || architectures="$$architectures arm64=target/$(ARM64)/dist"; \
+	images/build.sh coordinator,hook-agent $$architectures; \
+	IMAGES_OUT=$(CURDIR)/target/images/again images/build.sh coordinator,hook-agent $$architectures >/dev/null; \
+	for program in coordinator hook-agent; do images/same.sh target/images/$$program.oci.tar target/images/again/$$program.oci.tar; done; \
+	rm -rf target/images/again
+	images/sbom.sh
+	cargo test --locked -p testbed --test images
+
+agent-image: agent ## The hook-agent's image alone, built twice, unpacked and run (not part of `make test`)
+	@tests/tools/from-debian.sh buildah buildah
+	@command -v buildah >/dev/null || exit 0; \
+	target=$(MUSL); rustup target list --installed 2>/dev/null | grep -qx "$$target" || target=$(GNU); \
+	for place in agent agent-again; do IMAGES_OUT=$(CURDIR)/target/images/$$place images/build.sh hook-agent "$(OCI_ARCH)=target/$$target/dist"; done; \
+	images/same.sh target/images/agent/hook-agent.oci.tar target/images/agent-again/hook-agent.oci.tar; \
+	IMAGES=hook-agent IMAGES_DIR=$(CURDIR)/target/images/agent cargo test --locked --quiet -p testbed --test images
 
 demo: build ## The product at work, without a cluster: three layouts, three verdicts, in under a minute
 	cargo run --locked --quiet -p testbed --bin demo
 
-test: lint deny agent control-plane unit e2e go-tools ## Every check; green on a machine with only Rust and Go
+test: lint deny agent control-plane monitoring-tools databases browser unit e2e go-tools ## Every check; green on a machine with only Rust and Go
 
 lint: ## Formatting and lints
 	cargo fmt --all --check
@@ -64,11 +101,27 @@ control-plane: ## A real kube-apiserver and etcd, built once into a cache outsid
 	elif [ "$${CI:-}" = true ]; then echo "control-plane: no Go, no kube-apiserver: with CI=true that is a failure" >&2; exit 1; \
 	else echo "control-plane: SKIPPED, needs Go (https://go.dev/dl) or KUBEBUILDER_ASSETS; the tests against a real kube-apiserver will say so too"; fi
 
+monitoring-tools: ## promtool, and a JDK and Maven for OpenSearch's jars: what alerts and panels are tried with
+	@tests/tools/from-debian.sh promtool prometheus
+	@tests/tools/from-debian.sh javac default-jdk-headless
+	@tests/tools/from-debian.sh mvn maven
+
+databases: ## PostgreSQL, MariaDB and Redis: what the recipes are tried with. Installed, not started
+	@tests/tools/from-debian.sh pg_createcluster postgresql postgresql-common
+	@tests/tools/from-debian.sh mariadbd mariadb-server-core mariadb-client-core
+	@tests/tools/from-debian.sh redis-server redis-server redis-tools
+
+browser: ## Chromium: what the status page is looked at with
+	@tests/tools/from-debian.sh chromium chromium
+
 unit: ## All tests
 	cargo test --locked --workspace --no-fail-fast
 
 e2e: agent control-plane ## Both programs under a real Velero server; a quarter of an hour to build it, once, then minutes
 	cargo test --locked -p testbed --test e2e -- --test-threads=$(E2E_AT_ONCE)
+
+e2e-matrix: agent ## A choice of those tests under one version of Velero and Kubernetes after another; writes docs/versions.md. Not part of CI
+	cargo run --locked -p testbed --bin e2e-matrix -- --velero $(VELEROS) --kubernetes $(KUBERNETESES) --plugin $(shell sed -nE 's,.*velero-plugin-for-aws (v[0-9.]+)$$,\1,p' tests/tools/velero/go.mod)
 
 go-tools: ## The Go programs of the real beds: formatted, vetted, tested
 	@if ! command -v go >/dev/null; then \
@@ -84,6 +137,7 @@ go-tools: ## The Go programs of the real beds: formatted, vetted, tested
 bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; three minutes once built
 	cargo bench --locked -p testbed --bench numbers
 	cargo bench --locked -p coordinator-core --bench plan
+	cargo bench --locked -p coordinator-simulation --bench contenders
 
 bench-e2e: agent control-plane ## The same under a real Velero, beside the system before ours: most of an hour; PARTS=ours leaves parts out
 	cargo bench --locked -p testbed --bench e2e_numbers -- $(PARTS)
