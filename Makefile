@@ -114,11 +114,11 @@ databases: ## PostgreSQL, MariaDB and Redis: what the recipes are tried with. In
 browser: ## Chromium: what the status page is looked at with
 	@tests/tools/from-debian.sh chromium chromium
 
-unit: ## All tests
-	cargo test --locked --workspace --no-fail-fast
+unit: ## All tests; what fails among the others and passes alone is named FLAKY
+	tests/tools/cargo-test.sh --locked --workspace --no-fail-fast
 
 e2e: agent control-plane ## Both programs under a real Velero server; a quarter of an hour to build it, once, then minutes
-	cargo test --locked -p testbed --test e2e -- --test-threads=$(E2E_AT_ONCE)
+	tests/tools/cargo-test.sh --locked --workspace --test e2e -- --test-threads=$(E2E_AT_ONCE)
 
 e2e-matrix: agent ## A choice of those tests under one version of Velero and Kubernetes after another; writes docs/versions.md. Not part of CI
 	cargo run --locked -p testbed --bin e2e-matrix -- --velero $(VELEROS) --kubernetes $(KUBERNETESES) --plugin $(shell sed -nE 's,.*velero-plugin-for-aws (v[0-9.]+)$$,\1,p' tests/tools/velero/go.mod)
