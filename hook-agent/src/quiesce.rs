@@ -61,6 +61,15 @@ impl Still {
     }
 }
 
+/// Why a pod whose user says nothing counts as not held: applications write until somebody stops them, and a receipt that took
+/// silence for stillness would call a torn group consistent.
+fn nothing_said() -> String {
+    format!(
+        "nothing says how: set --quiesce or the pod's annotation {}, `none` where it is still without",
+        choose::ANNOTATION
+    )
+}
+
 /// What is said of a pod that could not be held, and goes on all the same.
 pub fn not_held(why: &str) -> String {
     format!("NOT HELD STILL, its snapshot is crash-consistent ({why})")
@@ -75,7 +84,7 @@ pub async fn begin(
     limit: Duration,
 ) -> Still {
     if plan.is_empty() {
-        return Still::since_now("nothing to freeze");
+        return if plan.is_said { Still::since_now("nothing to freeze") } else { Still::failed(plan, nothing_said()) };
     }
     if !plan.kinds().hold() {
         return synced(plan, limit).await;

@@ -17,6 +17,8 @@ pub mod original;
 pub mod original_real;
 pub mod pair;
 pub mod real_velero;
+pub mod recipes;
+pub mod torn;
 pub mod velero;
 pub mod velero_suite;
 pub mod version_table;

@@ -79,7 +79,7 @@ pub fn annotations_in(path: &Path) -> Result<Said, ChooseError> {
 pub fn choose(flag: Option<&str>, annotation: Option<&str>, origin: &str) -> Result<Plan, ChooseError> {
     let flag = flag.map(|text| Plan::parse(text).map_err(ChooseError::Flag)).transpose()?;
     let wrong = |source| ChooseError::Annotation { origin: origin.to_owned(), source };
-    let annotation = annotation.map(|text| Plan::parse(text).map_err(wrong)).transpose()?;
+    let annotation = annotation.map(|text| Plan::parse(text).map_err(wrong)).transpose()?.filter(|plan| plan.is_said);
     match (flag, annotation) {
         (Some(flag), Some(annotation)) if flag != annotation => {
             Err(ChooseError::Contradiction { flag: in_short(&flag), annotation: in_short(&annotation) })
@@ -105,7 +105,10 @@ mod tests {
     #[test]
     fn one_source_is_enough_and_two_must_agree() {
         let frozen = "- fsfreeze: [/data]";
-        assert!(choose(None, None, "x").unwrap().is_empty());
+        for silence in [None, Some(""), Some(" \n")] {
+            assert!(!choose(None, silence, "x").unwrap().is_said);
+            assert!(choose(Some("none"), silence, "x").unwrap().is_said);
+        }
         assert_eq!(choose(Some(frozen), None, "x").unwrap(), choose(None, Some(frozen), "x").unwrap());
         assert_eq!(in_short(&choose(Some(frozen), Some("[{fsfreeze: [/data]}]"), "x").unwrap()), "fsfreeze /data");
         let said = chain(&choose(Some("none"), Some(frozen), "x").unwrap_err());

@@ -31,6 +31,8 @@ const STEPS_MAX: usize = 16;
 pub struct Plan {
     /// In the order in which they begin.
     pub steps: Vec<Step>,
+    /// Whether somebody wrote it. Who writes `none` vouches for the pod: it is still by other means, or needs not to be.
+    pub is_said: bool,
 }
 
 /// One way to hold still.
@@ -147,7 +149,7 @@ impl Plan {
     pub fn parse(text: &str) -> Result<Self, PlanError> {
         let text = text.trim();
         if text.is_empty() || text == "none" {
-            return Ok(Self::default());
+            return Ok(Self { steps: vec![], is_said: !text.is_empty() });
         }
         if text.len() > PLAN_BYTES_MAX {
             return Err(PlanError::TooLong);
@@ -167,7 +169,7 @@ impl Plan {
         {
             return Err(PlanError::FreezeNotLast { frozen: frozen + 1, after: frozen + 2, kind: after.kind() });
         }
-        Ok(Self { steps })
+        Ok(Self { steps, is_said: true })
     }
 
     /// Whether there is nothing to do.

@@ -10,7 +10,7 @@ mod workload;
 
 use std::io::{self, Write};
 
-use dice::Dice;
+pub use dice::Dice;
 use names::Names;
 use serde_json::Value;
 

@@ -10,6 +10,9 @@ use crate::velero::hook_calls::HookPhase;
 /// Velero's timeout of the hooks unless a test says otherwise: far above what a round with short polls takes.
 const HOOK_TIMEOUT: Duration = Duration::from_mins(1);
 
+/// Where users say how a pod is held still: a variable, an annotation.
+const QUIESCE_NAMES: [&str; 2] = ["QUIESCE", "snapshot-group.velero.io/quiesce"];
+
 /// The hooks of a workload's pods.
 #[derive(Clone, Debug)]
 pub struct HookPlan {
@@ -29,6 +32,8 @@ pub struct HookPlan {
     pub shell: Option<&'static str>,
     /// Nothing is written onto the pods: a Schedule names the hooks.
     pub by_schedule: bool,
+    /// Nobody says how the pods are held still, not even that they need not be.
+    pub in_silence: bool,
 }
 
 impl Default for HookPlan {
@@ -42,6 +47,7 @@ impl Default for HookPlan {
             container: None,
             shell: None,
             by_schedule: false,
+            in_silence: false,
         }
     }
 }
@@ -50,6 +56,13 @@ impl HookPlan {
     /// Pods on which nothing is written: whoever backs them up names the hooks.
     pub fn by_schedule() -> Self {
         Self { by_schedule: true, ..Self::default() }
+    }
+
+    /// Of a user who says nothing of how the pods are held still.
+    #[must_use]
+    pub fn in_silence(mut self) -> Self {
+        self.in_silence = true;
+        self
     }
 
     /// With this timeout of the pre hook.
@@ -114,8 +127,21 @@ impl HookPlan {
     }
 
     fn with_program(&self, workload: Workload, program: &str) -> Workload {
-        let Self { timeout, velero_timeout, on_error, pre_flags, program: another, container, shell, by_schedule } =
-            self;
+        let Self {
+            timeout,
+            velero_timeout,
+            on_error,
+            pre_flags,
+            program: another,
+            container,
+            shell,
+            by_schedule,
+            in_silence,
+        } = self;
+        // No application runs in these pods, so nothing needs to be held still: somebody has to say so.
+        let says =
+            pre_flags.iter().any(|flag| flag == "--quiesce") || QUIESCE_NAMES.iter().any(|name| workload.says(name));
+        let workload = if says || *in_silence { workload } else { workload.env(QUIESCE_NAMES[0], "none") };
         if *by_schedule {
             return workload.token();
         }

@@ -23,5 +23,5 @@ pub mod truth;
 pub mod version;
 
 pub use server::{Velero, VeleroError};
-pub use settings::{CreationTimes, LostHandovers, VeleroSettings, VolumeMode};
+pub use settings::{CreationTimes, CutVolume, LostHandovers, VeleroSettings, VolumeMode};
 pub use version::VeleroVersion;

@@ -2,10 +2,12 @@
 
 use std::num::NonZeroU32;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::backup::VELERO_NAMESPACE;
 use super::kubelet::TokenSource;
+use super::object_name::ObjectName;
 use super::truth::TruthLog;
 use super::version::VeleroVersion;
 
@@ -40,6 +42,16 @@ pub enum LostHandovers {
     Every(NonZeroU32),
 }
 
+/// Cuts a claim's volume for real, where a test has one: `(backup, claim)`. It returns when the cut is made.
+#[derive(Clone)]
+pub struct CutVolume(pub Arc<dyn Fn(&str, &ObjectName) -> std::io::Result<()> + Send + Sync>);
+
+impl std::fmt::Debug for CutVolume {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("CutVolume")
+    }
+}
+
 /// Flags, times and surroundings. The default has the real program's defaults; [`VeleroSettings::quick`] has times for tests.
 #[derive(Clone, Debug)]
 pub struct VeleroSettings {
@@ -62,6 +74,8 @@ pub struct VeleroSettings {
     pub ready_delay: Duration,
     /// How long the native snapshot call takes; the cut is at its end. About 70 ms were seen.
     pub native_cut: Duration,
+    /// What is done at a CSI snapshot's cut; `None`: nothing is stored.
+    pub cut_volume: Option<CutVolume>,
     /// What `creationTime` says.
     pub creation_times: CreationTimes,
     /// For Backups that set none (`--csi-snapshot-timeout`: 10 min).
@@ -94,6 +108,7 @@ impl Default for VeleroSettings {
             cut_delay: Duration::from_millis(200),
             ready_delay: Duration::from_secs(1),
             native_cut: Duration::from_millis(70),
+            cut_volume: None,
             creation_times: CreationTimes::default(),
             csi_snapshot_timeout: Duration::from_mins(10),
             item_operation_poll: Duration::from_secs(10),

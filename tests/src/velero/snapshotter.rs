@@ -22,7 +22,7 @@ use serde_json::json;
 use super::backup::{LABEL_BACKUP_NAME, backup_resource};
 use super::go_duration::GoDuration;
 use super::object_name::ObjectName;
-use super::settings::{CreationTimes, VeleroSettings};
+use super::settings::{CreationTimes, CutVolume, VeleroSettings};
 use super::snapshots::{all_snapshots, classes, contents, snapshots, text_at};
 use super::truth::{CutWay, Fact, TruthLog};
 
@@ -44,6 +44,7 @@ pub struct Snapshotter {
     cut_delay: Duration,
     ready_delay: Duration,
     creation_times: CreationTimes,
+    cut_volume: Option<CutVolume>,
     truth: TruthLog,
 }
 
@@ -71,6 +72,7 @@ impl Snapshotter {
             cut_delay: settings.cut_delay,
             ready_delay: settings.ready_delay,
             creation_times: settings.creation_times,
+            cut_volume: settings.cut_volume.clone(),
             truth: settings.truth.clone(),
         }
     }
@@ -134,13 +136,20 @@ impl Snapshotter {
 
         let annotations = claim_object.metadata.annotations.unwrap_or_default();
         if let Some(message) = annotations.get(ANNOTATION_CUT_ERROR) {
-            let error = json!({"message": message, "time": Timestamp::now().to_string()});
-            return self.content_status(&content, json!({"readyToUse": false, "error": error})).await;
+            return self.refuse(&content, message).await;
         }
         let delay = annotations.get(ANNOTATION_CUT_DELAY).and_then(|text| GoDuration::parse(text).ok()?.positive());
         tokio::time::sleep(delay.unwrap_or(self.cut_delay)).await;
 
-        let at = self.truth.record(Fact::Cut { backup: backup.clone(), claim: claim.clone(), way: CutWay::Csi });
+        let cut = Fact::Cut { backup: backup.clone(), claim: claim.clone(), way: CutWay::Csi };
+        let at = match &self.cut_volume {
+            None => self.truth.record(cut),
+            // What is in the copy is from after this time and before the handle's.
+            Some(volume) => match self.truth.record_doing(|| volume.0(backup, claim).map(|()| (cut, ()))) {
+                Ok((at, ())) => at,
+                Err(error) => return self.refuse(&content, &error.to_string()).await,
+            },
+        };
         let created = match self.creation_times {
             CreationTimes::Exact => at.wall,
             CreationTimes::WholeSeconds => Timestamp::from_second(at.wall.as_second()).unwrap_or(at.wall),
@@ -159,6 +168,11 @@ impl Snapshotter {
         self.content_status(&content, json!({"readyToUse": true})).await?;
         self.truth.record(Fact::SnapshotReady { backup: backup.clone(), claim: claim.clone() });
         self.snapshot_status(name, json!({"readyToUse": true})).await
+    }
+
+    async fn refuse(&self, content: &str, message: &str) -> kube::Result<()> {
+        let error = json!({"message": message, "time": Timestamp::now().to_string()});
+        self.content_status(content, json!({"readyToUse": false, "error": error})).await
     }
 
     async fn volume_handle(&self, claim: &PersistentVolumeClaim) -> kube::Result<String> {

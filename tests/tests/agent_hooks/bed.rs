@@ -88,7 +88,13 @@ impl Bed {
             .env("TOKEN_FILE", path(&self.dir.join("token")))
             .env("STATE_DIR", path(&self.dir))
             .env("ALARM_FILE", path(&self.dir.join("alarm")));
-        if command == "pre" { hook.env("HOOK_TIMEOUT", "20s") } else { hook }
+        if command != "pre" {
+            return hook;
+        }
+        // No application runs in this pod, and somebody has to say so: the pod's annotations, or else we.
+        let annotated = self.dir.join("podinfo/annotations").exists();
+        let hook = hook.env("HOOK_TIMEOUT", "20s");
+        if annotated { hook } else { hook.env("QUIESCE", "none") }
     }
 
     /// What the pod's member Lease says now; `None` while there is none or it is nonsense.

@@ -207,7 +207,8 @@ pub(super) fn pod(workload: &Workload, plan: &PodPlan, owner: Option<&Value>) ->
 fn volumes(workload: &Workload, plan: &PodPlan) -> (Vec<Value>, Vec<Value>) {
     let file = |path: &str, field: &str| json!({"path": path, "fieldRef": {"fieldPath": field}});
     let mut volumes = vec![json!({"name": "podinfo", "downwardAPI": {"items": [
-        file("labels", "metadata.labels"), file("name", "metadata.name"), file("namespace", "metadata.namespace")]}})];
+        file("labels", "metadata.labels"), file("annotations", "metadata.annotations"),
+        file("name", "metadata.name"), file("namespace", "metadata.namespace")]}})];
     let mut mounts = vec![json!({"name": "podinfo", "mountPath": PODINFO_PATH})];
     for (volume, claim) in &plan.claims {
         volumes.push(json!({"name": volume, "persistentVolumeClaim": {"claimName": claim}}));

@@ -173,6 +173,11 @@ impl Workload {
         self
     }
 
+    /// Whether its pods have a variable or an annotation of this name.
+    pub fn says(&self, name: &str) -> bool {
+        self.annotations.contains_key(name) || self.env.iter().any(|(known, _)| known == name)
+    }
+
     /// A variable of the container with a downward-API field as its value.
     #[must_use]
     pub fn env_field(mut self, name: &str, path: &str) -> Self {

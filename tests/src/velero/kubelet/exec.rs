@@ -67,7 +67,7 @@ pub(super) fn start(
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
 
     let id = truth.new_exec();
-    let child = truth.record_doing(|| {
+    let (_, child) = truth.record_doing(|| {
         let child = command.spawn()?;
         let started = Fact::HookStarted {
             exec: id,

@@ -70,13 +70,13 @@ impl TruthLog {
     }
 
     /// Does something and writes what it was, with the time just before it: for a start whose time must not be late. Nothing
-    /// else is written meanwhile. Writes nothing when it fails.
-    pub fn record_doing<T, E>(&self, act: impl FnOnce() -> Result<(Fact, T), E>) -> Result<T, E> {
+    /// else is written meanwhile. Writes nothing when it fails. Gives that time too.
+    pub fn record_doing<T, E>(&self, act: impl FnOnce() -> Result<(Fact, T), E>) -> Result<(Moment, T), E> {
         let mut entries = unpoisoned(&self.0.entries);
         let at = self.now();
         let (fact, done) = act()?;
         self.push(&mut entries, Entry { at, fact });
-        Ok(done)
+        Ok((at, done))
     }
 
     fn now(&self) -> Moment {
