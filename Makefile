@@ -106,10 +106,11 @@ monitoring-tools: ## promtool, and a JDK and Maven for OpenSearch's jars: what a
 	@tests/tools/from-debian.sh javac default-jdk-headless
 	@tests/tools/from-debian.sh mvn maven
 
-databases: ## PostgreSQL, MariaDB and Redis: what the recipes are tried with. Installed, not started
+databases: ## PostgreSQL, MariaDB, Redis and XFS: what recipes and group cuts are tried with. Installed, not started
 	@tests/tools/from-debian.sh pg_createcluster postgresql postgresql-common
 	@tests/tools/from-debian.sh mariadbd mariadb-server-core mariadb-client-core
 	@tests/tools/from-debian.sh redis-server redis-server redis-tools
+	@tests/tools/from-debian.sh mkfs.xfs xfsprogs
 
 browser: ## Chromium: what the status page is looked at with
 	@tests/tools/from-debian.sh chromium chromium

@@ -9,7 +9,7 @@ use anyhow::ensure;
 use shared::verdict::Verdict;
 use testbed::binaries;
 use testbed::isolated::{self, Absent, Variables};
-use testbed::torn::{How, Ledger, Night};
+use testbed::torn::{self, How, Ledger, Night};
 
 /// All nights of a test are over by then.
 const LIMIT: Duration = Duration::from_mins(5);
@@ -56,6 +56,8 @@ fn servers(members: usize, nights: &'static [How]) -> impl AsyncFnOnce() -> anyh
 }
 
 fn prepared() -> Result<Variables, Absent> {
+    let folder = std::env::temp_dir().join(format!("torn-{}-{:?}", std::process::id(), std::thread::current().id()));
+    torn::possible(&folder).map_err(|error| Absent(error.to_string()))?;
     // Built outside, where there is a network.
     let programs = [
         (binaries::COORDINATOR_VARIABLE, binaries::coordinator()),

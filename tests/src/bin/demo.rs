@@ -1,6 +1,7 @@
 //! `make demo`: the product at work, without a cluster.
 
-use std::process::ExitCode;
+use std::os::unix::process::CommandExt as _;
+use std::process::{ExitCode, Stdio};
 
 use clap::{Parser, ValueEnum};
 use testbed::binaries;
@@ -46,9 +47,26 @@ impl LayoutFlag {
     }
 }
 
+/// Set in a demo that has its own view of what is mounted.
+const OWN_MOUNTS_VARIABLE: &str = "DEMO_OWN_MOUNTS";
+
+/// Starts anew where only this process sees what it mounts: however it ends, nothing stays mounted. Goes on where that cannot be done.
+fn with_own_mounts() {
+    let has_rights = std::process::Command::new("unshare").args(["--mount", "true"]).stderr(Stdio::null()).status();
+    if std::env::var_os(OWN_MOUNTS_VARIABLE).is_some() || !has_rights.is_ok_and(|status| status.success()) {
+        return;
+    }
+    let Ok(own) = std::env::current_exe() else { return };
+    let mut anew = std::process::Command::new("unshare");
+    anew.arg("--mount").arg(own).args(std::env::args_os().skip(1)).env(OWN_MOUNTS_VARIABLE, "yes");
+    // Comes back only when it fails.
+    let _ = anew.exec();
+}
+
 #[tokio::main]
 async fn main() -> ExitCode {
     let given = Flags::parse().layout;
+    with_own_mounts();
     // Built first where they are not, so that the clock of the demo is that of the demo.
     let _ = (binaries::coordinator(), binaries::hook_agent());
     let layouts =

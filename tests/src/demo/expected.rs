@@ -66,6 +66,16 @@ pub enum Surprise {
         /// How consistent its cuts were.
         consistency: Consistency,
     },
+    /// What real databases add up to after a restore.
+    #[error("{how}: of {total}, {restored} was restored")]
+    Sum {
+        /// How they were backed up.
+        how: String,
+        /// What there was.
+        total: i64,
+        /// What a restore has.
+        restored: i64,
+    },
     /// A row is missing.
     #[error("{layout:?}: there is nothing about {group}")]
     Missing {

@@ -9,6 +9,7 @@ mod narrator;
 mod night;
 mod paper;
 mod plan;
+mod proof;
 mod prose;
 mod row;
 mod run;

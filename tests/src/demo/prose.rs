@@ -27,7 +27,8 @@ pub fn introduction() -> Vec<String> {
         format!("         {}; and one pod without volumes.", groups[2..].join(", ")),
         format!("Budget:  at most {BUDGET} volumes between release and cut; a bigger group goes alone."),
         "Real:    coordinator, and every hook as a process of its own. Simulated: API server, Velero, EBS.".to_owned(),
-        "Held:    from a pre hook's return to its post hook; no database runs here, so nothing is frozen.".to_owned(),
+        "Held:    from a pre hook's return to its post hook; these pods run nothing, so their plan is `none`."
+            .to_owned(),
         "Scaled:  Velero asks for a CSI snapshot every 5 s; here more often, as each night says.".to_owned(),
     ])
     .collect()

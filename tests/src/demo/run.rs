@@ -6,8 +6,9 @@ use super::expected::{Surprise, surprises};
 use super::layout::Layout;
 use super::paper::{Ink, Paper, length};
 use super::workloads::{BUDGET, GROUPS, LONER};
-use super::{night, plan, prose, table};
+use super::{night, plan, proof, prose, table};
 use crate::pair::{HookPlan, Pair, PairOptions, Place};
+use crate::torn::TornError;
 use crate::velero::cluster::Workload;
 
 /// Why the demo could not be played.
@@ -22,6 +23,9 @@ pub enum DemoError {
     /// The night could not be planned.
     #[error("the demo's cluster cannot be planned")]
     Plan(#[source] anyhow::Error),
+    /// The databases could not be played.
+    #[error("the databases cannot be backed up and restored")]
+    Proof(#[source] TornError),
 }
 
 /// Plays these layouts and writes what happens; gives what was not as it must be.
@@ -50,7 +54,10 @@ pub async fn run(layouts: &[Layout], paper: &mut Paper<impl Write>) -> Result<Ve
     for line in prose::VERDICTS.iter().chain(&[""]).chain(&prose::ORIGINAL).chain(&[""]) {
         paper.line(line);
     }
-    let found = surprises(layouts, &rows);
+    let mut found = surprises(layouts, &rows);
+    if layouts == Layout::ALL {
+        found.extend(proof::show(paper).await.map_err(DemoError::Proof)?);
+    }
     conclude(&found, rows.len(), paper);
     Ok(found)
 }

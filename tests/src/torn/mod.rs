@@ -17,6 +17,16 @@ mod sql;
 pub use audit::Audit;
 pub use ledger::Ledger;
 pub use night::{How, Night};
+pub use postgres::programs as postgres_programs;
+
+/// Whether it can be played here: makes the first disk, in this folder, and takes it away again.
+pub fn possible(folder: &std::path::Path) -> Result<(), TornError> {
+    postgres_programs()?;
+    let made =
+        disks::Store::make(folder.join("tried")).and_then(|store| store.disk("tried", folder.join("disk")).map(drop));
+    let _ = std::fs::remove_dir_all(folder);
+    made
+}
 
 /// Why this cannot be played on this machine, or went wrong.
 #[derive(Debug, thiserror::Error)]

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use shared::quiesce::LetGo;
+use testbed::torn::postgres_programs;
 
 use crate::bed::{Bed, eventually, path};
 use crate::database::{Daemon, as_server, copy, or_skip, private_folder, succeeds};
@@ -11,12 +12,6 @@ use crate::recipe::{Environment, Recipe, block};
 
 /// Set to make a missing server a failure instead of a skip.
 const REQUIRED_VARIABLE: &str = "POSTGRES_REQUIRED";
-
-/// Where Debian and its kin put each version's programs.
-const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
-
-/// The first version whose functions have the recipe's names.
-const VERSION_MIN: u32 = 15;
 
 /// A server of its own in the bed's folder. It ends when this is dropped.
 struct Server {
@@ -29,8 +24,7 @@ struct Server {
 impl Server {
     /// Starts one, with the page's user; `None`, and a loud line, where there is none.
     async fn start(bed: &Bed) -> Option<Self> {
-        let none = || format!("nothing of version {VERSION_MIN} or later in {DEBIAN_FOLDER}");
-        let programs = or_skip("PostgreSQL", REQUIRED_VARIABLE, newest().ok_or_else(none))?;
+        let programs = or_skip("PostgreSQL", REQUIRED_VARIABLE, postgres_programs().map_err(|e| e.to_string()))?;
         let data = bed.path("pg");
         private_folder(&data);
         let mut initdb = as_server(path(&programs.join("initdb")));
@@ -101,16 +95,6 @@ impl Server {
         let path = format!("{}:{others}", path(&self.programs));
         vec![("PATH", path), ("PGHOST", crate::bed::path(&self.socket_dir).to_owned())]
     }
-}
-
-fn newest() -> Option<PathBuf> {
-    let versions = std::fs::read_dir(DEBIAN_FOLDER).ok()?.filter_map(|entry| {
-        let entry = entry.ok()?;
-        let version: u32 = entry.file_name().to_str()?.parse().ok()?;
-        let programs = entry.path().join("bin");
-        (version >= VERSION_MIN && programs.join("postgres").is_file()).then_some((version, programs))
-    });
-    versions.max().map(|(_, programs)| programs)
 }
 
 #[tokio::test]

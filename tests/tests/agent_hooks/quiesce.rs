@@ -32,6 +32,21 @@ async fn a_program_of_the_users_holds_from_pre_to_post_in_five_requests() {
 }
 
 #[tokio::test]
+async fn silence_is_no_stillness_and_none_is_somebodys_word() {
+    let bed = Bed::start().await;
+    let (_, ended) = bed.released(bed.hook("pre").env("QUIESCE", "")).await;
+    ended.check(0, &["released in round", "NOT HELD STILL", "nothing says how", "snapshot-group.velero.io/quiesce"]);
+    let member = bed.member().expect("a registration");
+    assert_eq!((member.phase, member.quiesced_at), (MemberPhase::Quiesced, None));
+    let (_, ended) = bed.released(bed.hook("pre").env("QUIESCE", "none")).await;
+    ended.check(0, &["released in round", "quiesced (nothing to freeze)"]);
+    assert!(bed.member().is_some_and(|member| member.quiesced_at.is_some()));
+    // Who wants an unheld pod to fail gets that.
+    let (_, ended) = bed.released(bed.hook("pre").env("QUIESCE", "").env("ON_QUIESCE_FAILURE", "fail")).await;
+    ended.check(16, &["nothing says how"]);
+}
+
+#[tokio::test]
 async fn steps_begin_in_order_and_end_in_reverse() {
     let bed = Bed::start().await;
     let log = path(&bed.path("log")).to_owned();

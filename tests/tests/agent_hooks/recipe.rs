@@ -3,6 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use testbed::recipes::{annotations, blocks};
+
+pub use testbed::recipes::block;
+
 use crate::bed::{Bed, path};
 use crate::hook::{Ended, Hook};
 
@@ -16,7 +20,7 @@ impl Recipe {
     }
 
     fn read(text: &str) -> Self {
-        Self(serde_saphyr::from_str(text).unwrap_or_else(|e| panic!("no list of annotations: {e}: {text}")))
+        Self(annotations(text))
     }
 
     /// The same with the test's own folder where the page says `/data`.
@@ -26,36 +30,7 @@ impl Recipe {
     }
 }
 
-/// A fenced block of the page: the one whose opening fence ends with `recipe=` and this name.
-pub fn block(name: &str) -> String {
-    let wanted = Some(name.to_owned());
-    let found = blocks().into_iter().find(|block| block.name == wanted);
-    found.unwrap_or_else(|| panic!("docs/recipes.md has no block recipe={name}")).text
-}
-
-/// A fenced block.
-struct Block {
-    language: String,
-    name: Option<String>,
-    text: String,
-}
-
-fn blocks() -> Vec<Block> {
-    let page = of_the_product("docs/recipes.md");
-    let mut lines = page.lines();
-    let mut blocks = Vec::new();
-    while let Some(fence) = lines.find_map(|line| line.strip_prefix("```")) {
-        let (language, rest) = fence.split_once(' ').unwrap_or((fence, ""));
-        let text = lines.by_ref().take_while(|line| *line != "```").flat_map(|line| [line, "\n"]).collect();
-        blocks.push(Block {
-            language: language.to_owned(),
-            name: rest.strip_prefix("recipe=").map(str::to_owned),
-            text,
-        });
-    }
-    blocks
-}
-
+/// The text of a file of the product.
 fn of_the_product(file: &str) -> String {
     let place = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
     std::fs::read_to_string(place).unwrap_or_else(|e| panic!("{file}: {e}"))
