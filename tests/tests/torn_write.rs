@@ -70,14 +70,28 @@ fn prepared() -> Result<Variables, Absent> {
 fn two_databases_are_torn_by_velero_and_never_by_a_group_cut() {
     isolated::run(LIMIT, prepared, async || {
         const GROUP: How = How::OrderedBlock;
-        let nights = &[How::VeleroAlone, GROUP, How::EachPodAlone, How::OrderedInSilence, GROUP, GROUP, GROUP, GROUP];
-        servers(2, nights)().await
+        const NIGHTS: [How; 12] = [
+            How::VeleroAlone,
+            How::EachPodAlone,
+            How::OrderedInSilence,
+            GROUP,
+            GROUP,
+            GROUP,
+            GROUP,
+            GROUP,
+            GROUP,
+            GROUP,
+            GROUP,
+            GROUP,
+        ];
+        servers(2, &NIGHTS)().await
     });
 }
 
 #[test]
 fn five_databases_are_torn_by_velero_and_never_by_a_group_cut() {
     isolated::run(LIMIT, prepared, async || {
-        servers(5, &[How::VeleroAlone, How::OrderedBlock, How::OrderedBlock, How::OrderedBlock])().await
+        const GROUP: How = How::OrderedBlock;
+        servers(5, &[How::VeleroAlone, GROUP, GROUP, GROUP, GROUP, GROUP])().await
     });
 }
