@@ -82,17 +82,17 @@ impl Worker {
         Ok(())
     }
 
-    /// A commit at the payer, then one at the payee: nothing spans both.
+    /// A commit where it is paid, then one where it arrives: nothing spans both.
     fn transfer(&mut self) -> Result<(), TornError> {
         let members = self.connections.len();
-        let payer = self.dice.below(members);
-        let payee = (payer + 1 + self.dice.below(members - 1)) % members;
+        let from = self.dice.below(members);
+        let to = (from + 1 + self.dice.below(members - 1)) % members;
         let (id, amount, account) = (self.next, 1 + self.dice.below(AMOUNT_MAX), self.account);
         self.next += 1;
-        self.connections[payer].commit(&format!(
+        self.connections[from].commit(&format!(
             "UPDATE account SET balance = balance - {amount} WHERE id = {account}; INSERT INTO sent VALUES ({id}, {amount})"
         ))?;
-        self.connections[payee].commit(&format!(
+        self.connections[to].commit(&format!(
             "UPDATE account SET balance = balance + {amount} WHERE id = {account}; INSERT INTO received VALUES ({id}, {amount})"
         ))
     }

@@ -44,7 +44,10 @@ pub enum LostHandovers {
 
 /// Cuts a claim's volume for real, where a test has one: `(backup, claim)`. It returns when the cut is made.
 #[derive(Clone)]
-pub struct CutVolume(pub Arc<dyn Fn(&str, &ObjectName) -> std::io::Result<()> + Send + Sync>);
+pub struct CutVolume(pub Arc<Cut>);
+
+/// What a [`CutVolume`] does.
+type Cut = dyn Fn(&str, &ObjectName) -> std::io::Result<()> + Send + Sync;
 
 impl std::fmt::Debug for CutVolume {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
