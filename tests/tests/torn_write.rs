@@ -27,7 +27,7 @@ async fn night(ledger: &Ledger, how: How, run: u64) -> anyhow::Result<Night> {
     ensure!(night.audit.disordered == 0, "each server alone recovers from any cut: {:?}", night.audit);
     match how {
         How::VeleroAlone => {
-            ensure!(verdict.is_none() && !night.audit.adds_up(), "Velero alone tears a group: {night:?}")
+            ensure!(verdict.is_none() && !night.audit.adds_up(), "Velero alone tears a group: {night:?}");
         }
         How::OrderedInSilence => {
             ensure!(
@@ -35,7 +35,9 @@ async fn night(ledger: &Ledger, how: How, run: u64) -> anyhow::Result<Night> {
                 "silence is no stillness: {night:?}"
             );
         }
-        How::EachPodAlone => ensure!(verdict == Some(Verdict::MemberConsistent), "{night:?}"),
+        How::EachPodAlone => {
+            ensure!(verdict == Some(Verdict::MemberConsistent), "{night:?}");
+        }
         How::OrderedBlock => {
             ensure!(verdict == Some(Verdict::GroupConsistent), "{night:?}");
             ensure!(night.audit.adds_up() && night.between_cuts == 0, "a receipt said too much: {night:?}");
