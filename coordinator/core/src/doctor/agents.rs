@@ -17,6 +17,12 @@ const PRE_CONTAINER: &str = "pre.hook.backup.velero.io/container";
 /// The annotation with what is held still.
 const QUIESCE: &str = "snapshot-group.velero.io/quiesce";
 
+/// The pre hook's flag that says it.
+const QUIESCE_FLAG: &str = "--quiesce";
+
+/// The variable that says it, for hooks and residents.
+const QUIESCE_VARIABLE: &str = "QUIESCE";
+
 /// How the agent comes into a pod.
 const INJECT: &str = "hook-agent inject -f WORKLOAD.yaml --image REGISTRY/hook-agent:VERSION | kubectl apply -f -   # docs/install.md, or by hand as in README.md";
 
@@ -46,6 +52,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         if hooked {
             mounted(pod, command.map(String::as_str), findings);
             token(pod, findings);
+            said(pod, facts, findings);
             may_freeze(pod, findings);
         } else if group.is_some() {
             findings.push(Finding::warning(
@@ -121,6 +128,27 @@ fn token(pod: &Pod, findings: &mut Vec<Finding>) {
     ));
 }
 
+/// Whether anybody says how the pod is held still: its annotations, a variable of the hooks' container or of a resident, a hook's flag.
+fn said(pod: &Pod, facts: &Facts, findings: &mut Vec<Finding>) {
+    let annotations = &pod.metadata.annotations;
+    let by_annotation = annotations.get(QUIESCE).is_some_and(|plan| !plan.trim().is_empty());
+    let by_flag = annotations.get(PRE_COMMAND).is_some_and(|command| command.contains(QUIESCE_FLAG));
+    let by_variable = pod.spec.containers.iter().flat_map(|it| &it.env).any(|it| it.name == QUIESCE_VARIABLE);
+    let group = pod.metadata.labels.get(LABEL_SNAPSHOT_GROUP);
+    let of_group = facts.schedules.iter().filter(|it| it.metadata.labels.get(LABEL_SNAPSHOT_GROUP) == group);
+    let mut hooks = of_group.flat_map(|it| &it.spec.template.hooks.resources).flat_map(|it| &it.pre);
+    let by_schedule =
+        hooks.any(|hook| hook.exec.iter().flat_map(|it| &it.command).any(|word| word.contains(QUIESCE_FLAG)));
+    if !(by_annotation || by_flag || by_variable || by_schedule) {
+        findings.push(Finding::warning(
+            "nothing-held",
+            pod.subject(),
+            "nobody says how it is held still, so its hooks hold nothing and its receipts say crash-consistent",
+            format!("metadata.annotations.{QUIESCE}: steps as in docs/recipes.md, or none where it is still without"),
+        ));
+    }
+}
+
 fn may_freeze(pod: &Pod, findings: &mut Vec<Finding>) {
     let annotated = pod.metadata.annotations.get(QUIESCE).is_some_and(|it| it.contains("fsfreeze"));
     let Some(container) = hooked_container(pod) else { return };
@@ -128,7 +156,7 @@ fn may_freeze(pod: &Pod, findings: &mut Vec<Finding>) {
     let by_variable = container
         .env
         .iter()
-        .any(|it| it.name == "QUIESCE" && it.value.as_deref().is_some_and(|it| it.contains("fsfreeze")));
+        .any(|it| it.name == QUIESCE_VARIABLE && it.value.as_deref().is_some_and(|it| it.contains("fsfreeze")));
     if (annotated || by_flag || by_variable) && !has_sys_admin(container.security_context.as_ref()) {
         findings.push(Finding::error(
             "cannot-freeze",
@@ -192,8 +220,11 @@ mod tests {
         assert!(of(changed(without.clone(), "/metadata/labels", json!({}))).is_empty(), "in no group");
         let schedule = json!({"apiVersion": "velero.io/v1", "kind": "Schedule",
             "metadata": {"namespace": "velero", "name": "auto", "labels": {"velero.io/snapshot-group": "group-1"}},
-            "spec": {"template": {"hooks": {"resources": [{"name": "x", "pre": [{"exec": {"command": ["/hooks/hook-agent", "pre"]}}]}]}}}});
-        assert!(found(&with([without, schedule]), check).is_empty());
+            "spec": {"template": {"hooks": {"resources": [{"name": "x", "pre": [{"exec": {"command": ["/hooks/hook-agent", "pre", "--quiesce=none"]}}]}]}}}});
+        assert!(found(&with([without.clone(), schedule.clone()]), check).is_empty());
+        let command = "/spec/template/hooks/resources/0/pre/0/exec/command";
+        let silent = changed(schedule, command, json!(["/hooks/hook-agent", "pre"]));
+        assert_eq!(found(&with([without, silent]), check), ["nothing-held"]);
     }
 
     #[test]
@@ -216,6 +247,25 @@ mod tests {
     #[test]
     fn tokens() {
         assert_eq!(of(changed(pod(), "/spec/volumes", json!([]))), ["token-not-mounted"]);
+    }
+
+    #[test]
+    fn somebody_has_to_say_how_it_is_held() {
+        let with_plan = |plan: &str| {
+            let mut object = pod();
+            object["metadata"]["annotations"][QUIESCE] = json!(plan);
+            object
+        };
+        assert_eq!(of(with_plan("")), ["nothing-held"]);
+        assert!(of(with_plan("- sync: [/data]")).is_empty());
+        let by_variable =
+            json!([{"name": "QUIESCE", "valueFrom": {"configMapKeyRef": {"name": "plan", "key": "plan"}}}]);
+        let mut object = with_plan("");
+        object["spec"]["containers"][0]["env"] = by_variable;
+        assert!(of(object).is_empty());
+        let command = "/metadata/annotations/pre.hook.backup.velero.io~1command";
+        let by_flag = json!("[\"/hooks/hook-agent\",\"pre\",\"--quiesce\",\"none\"]");
+        assert!(of(changed(with_plan(""), command, by_flag)).is_empty());
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub fn pod() -> Value {
                 "pre.hook.backup.velero.io/container": "db",
                 "pre.hook.backup.velero.io/command": "[\"/hooks/hook-agent\",\"pre\",\"--hook-timeout\",\"10m\"]",
                 "pre.hook.backup.velero.io/on-error": "Fail", "pre.hook.backup.velero.io/timeout": "10m",
+                "snapshot-group.velero.io/quiesce": "none",
                 "post.hook.backup.velero.io/container": "db",
                 "post.hook.backup.velero.io/command": "[\"/hooks/hook-agent\",\"post\"]",
                 "post.hook.backup.velero.io/on-error": "Continue", "post.hook.backup.velero.io/timeout": "30s"}},
