@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -71,15 +72,16 @@ macro_rules! name_type {
     ($(#[$doc:meta])* $name:ident, $field:literal, $check:ident, $rule:literal) => {
         $(#[$doc])*
         #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        /// A clone shares the text: a coordinator holds some of them several times, for each of 100,000 pods.
         #[serde(try_from = "String", into = "String")]
-        pub struct $name(String);
+        pub struct $name(Arc<str>);
 
         impl $name {
             /// Checks the text against Kubernetes' rule for this kind of name.
             pub fn new(text: impl Into<String>) -> Result<Self, IdentityError> {
                 let text = text.into();
                 if $check(&text) {
-                    Ok(Self(text))
+                    Ok(Self(text.into()))
                 } else {
                     Err(IdentityError { field: $field, value: shorten(&text), rule: $rule })
                 }
@@ -113,7 +115,7 @@ macro_rules! name_type {
 
         impl From<$name> for String {
             fn from(name: $name) -> Self {
-                name.0
+                name.0.as_ref().to_owned()
             }
         }
     };
@@ -151,7 +153,7 @@ name_type!(
 impl Nonce {
     /// A nonce from 64 random bits.
     pub fn from_bits(bits: u64) -> Self {
-        Self(format!("{bits:016x}"))
+        Self(format!("{bits:016x}").into())
     }
 }
 

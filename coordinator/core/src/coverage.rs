@@ -1,13 +1,12 @@
 //! Which pods a Backup covers, by the rules that Velero lists them with (velero `pkg/backup/item_collector.go`).
 
-use std::collections::BTreeMap;
-
 use shared::names::VELERO_LABEL_EXCLUDE;
 
+use crate::inventory::labels::Labels;
 use crate::objects::{Backup, BackupPhase, Pod, PreHook, Requirement, Selector};
 
-fn matches(selector: &Selector, labels: &BTreeMap<String, String>) -> bool {
-    selects(selector, |key| labels.get(key).map(String::as_str))
+fn matches(selector: &Selector, labels: &Labels) -> bool {
+    selects(selector, |key| labels.get(key))
 }
 
 /// Whether a selector's terms all hold for labels, however those are kept.

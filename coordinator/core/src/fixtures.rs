@@ -1,10 +1,11 @@
 //! Small objects for the unit tests of this crate.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use shared::identity::{GroupKey, Namespace, PodName, PodUid};
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
+use crate::inventory::labels::Labels;
 use crate::objects::{Backup, BackupPhase, Claim, ObjectKey, Pod, PodKey, PodPhase, PreHook, Volume};
 use crate::settings::{ModeSetting, Settings};
 use crate::throttle::settings::ThrottleSettings;
@@ -45,13 +46,13 @@ pub fn pod(namespace: &str, name: &str) -> Pod {
         uid: PodUid::new(format!("uid-{name}")).unwrap(),
         phase: PodPhase::Running,
         deleting: false,
-        labels: BTreeMap::new(),
+        labels: Labels::default(),
         owner: None,
-        claims: BTreeSet::new(),
+        claims: Box::default(),
         pre_hook: PreHook::None,
         mode: None,
         labelled_as: None,
-        policy: crate::policy::PolicyTexts::default(),
+        policy: None,
     }
 }
 

@@ -9,7 +9,7 @@ use crate::objects::{Owner, Pod, PodPhase};
 /// come from an API server and counts as none.
 pub fn group_of(pod: &Pod) -> Option<GroupKey> {
     let label = pod.labels.get(LABEL_SNAPSHOT_GROUP)?;
-    Some(GroupKey { namespace: pod.key.namespace.clone(), group: GroupId::new(label.as_str()).ok()? })
+    Some(GroupKey { namespace: pod.key.namespace.clone(), group: GroupId::new(label).ok()? })
 }
 
 /// A label to set on a pod.
@@ -29,11 +29,11 @@ pub fn label_for(pod: &Pod, uses_ebs: bool) -> Option<Labelling> {
         return None;
     }
     let stands = pod.labels.get(LABEL_SNAPSHOT_GROUP);
-    if stands.is_some() && stands != pod.labelled_as.as_ref() {
+    if stands.is_some() && stands != pod.labelled_as.as_deref() {
         return None;
     }
     let group = group_by_owner(&pod.key.namespace, pod.owner.as_ref(), uses_ebs)?;
-    let instead_of = stands.map(|label| GroupId::new(label.as_str())).transpose().ok()?;
+    let instead_of = stands.map(GroupId::new).transpose().ok()?;
     (instead_of.as_ref() != Some(&group)).then_some(Labelling { group, instead_of })
 }
 
@@ -73,12 +73,12 @@ mod tests {
         let here = GroupId::for_stateful_set(&db.key.namespace, "db");
         db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), old.to_string());
         assert_eq!(label_for(&db, true), None, "whoever put it there is not known");
-        db.labelled_as = Some(old.to_string());
+        db.labelled_as = Some(old.as_str().into());
         assert_eq!(label_for(&db, true), Some(Labelling { group: here.clone(), instead_of: Some(old) }));
         db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), "by-hand".into());
         assert_eq!(label_for(&db, true), None, "somebody changed it since");
         db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), here.to_string());
-        db.labelled_as = Some(here.to_string());
+        db.labelled_as = Some(here.as_str().into());
         assert_eq!(label_for(&db, true), None);
     }
 

@@ -1,10 +1,11 @@
 //! The API objects that decisions look at, cut down to the fields they use. The shell fills them in.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use shared::identity::{Namespace, PodName, PodUid};
 use shared::time::WallTime;
 
+use crate::inventory::labels::Labels;
 use crate::policy::PolicyTexts;
 
 /// Namespace and name of a namespaced object.
@@ -70,7 +71,7 @@ pub enum PreHook {
     Other,
 }
 
-/// A pod.
+/// A pod. There may be 100,000 of them: each byte here is 0.1 MB.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pod {
     /// Namespace and name.
@@ -82,19 +83,19 @@ pub struct Pod {
     /// `metadata.deletionTimestamp` is set: Velero skips it.
     pub deleting: bool,
     /// All labels (a Backup's selectors and the group label are read from them).
-    pub labels: BTreeMap<String, String>,
+    pub labels: Labels,
     /// Its controller.
     pub owner: Option<Owner>,
-    /// Names of the claims that its volumes use, generic ephemeral ones included.
-    pub claims: BTreeSet<String>,
+    /// Names of the claims that its volumes use, generic ephemeral ones included: sorted, each once.
+    pub claims: Box<[String]>,
     /// What its annotations say about a pre hook.
     pub pre_hook: PreHook,
     /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
-    pub mode: Option<String>,
+    pub mode: Option<Box<str>>,
     /// The annotation [`shared::names::ANNOTATION_LABELLED_AS`], as written.
-    pub labelled_as: Option<String>,
-    /// What it says about holding its group still.
-    pub policy: PolicyTexts,
+    pub labelled_as: Option<Box<str>>,
+    /// What it says about holding its group still, where it says anything.
+    pub policy: Option<Box<PolicyTexts>>,
 }
 
 /// A PersistentVolumeClaim.

@@ -93,7 +93,7 @@ impl State {
         let mut policy = self.settings.policy;
         let mut complaints = Vec::new();
         let mut said = |annotation: &'static str, rule, of: fn(&PolicyTexts) -> Option<&String>| {
-            let of_pod = |pod: &Pod| of(&pod.policy).cloned();
+            let of_pod = |pod: &Pod| of(pod.policy.as_deref()?).cloned();
             let of_set = |set: &StatefulSet| of(&set.policy).cloned();
             let (object, value) = self.world.annotation(key, of_pod, of_set)?;
             complaints.push(Complaint { annotation, object, value: value.clone(), rule });
@@ -131,8 +131,9 @@ mod tests {
         let mut state = State::new(settings());
         state.settings.policy.frozen_max = Some(2);
         let mut pod = grouped_pod("prod", "db-0", "g", &[]);
-        pod.policy.thaw_on_cut = Some("member".into());
-        pod.policy.frozen_time_max = Some("0s".into());
+        let texts =
+            PolicyTexts { thaw_on_cut: Some("member".into()), frozen_time_max: Some("0s".into()), frozen_max: None };
+        pod.policy = Some(Box::new(texts));
         state.world.put_pod(pod);
         let (policy, complaints) = state.policy_of(&group("prod", "g"));
         assert_eq!(policy, HoldPolicy { thaw: ThawOnCut::Member, frozen_max: Some(2), frozen_time_max_ms: None });

@@ -338,7 +338,7 @@ impl State {
                 // The watch will say so too; until then the pod must not be labelled again.
                 if let Some(mut known) = self.world.pod(&pod).cloned() {
                     known.labels.insert(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_string());
-                    known.labelled_as = Some(group.to_string());
+                    known.labelled_as = Some(group.as_str().into());
                     let left = self.world.put_pod(known);
                     self.active.extend(left);
                 }

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::identity::{GroupKey, PodUid};
+use shared::identity::{GroupKey, Namespace, PodName, PodUid};
 
 use crate::coverage::{announces_hook, covers_pod};
 use crate::grouping::group_of;
@@ -11,15 +11,15 @@ use crate::objects::{AskedCut, Backup, Claim, Cut, ObjectKey, Owner, Pod, PodKey
 /// Cuts of one claim that are remembered. One is of the running round; older ones only bridge a restart.
 const CUTS_PER_CLAIM_MAX: usize = 4;
 
-/// Workloads, volumes, Backups and cuts as last seen.
+/// Workloads, volumes, Backups and cuts as last seen. What there may be 100,000 of is kept small: a tree's node of 11 places is mostly
+/// half empty, so what is long stands beside it, and each name stands once.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    pods: BTreeMap<PodKey, Pod>,
-    by_group: BTreeMap<GroupKey, BTreeSet<PodKey>>,
-    by_claim: BTreeMap<ObjectKey, BTreeSet<PodKey>>,
-    claims: BTreeMap<ObjectKey, Claim>,
-    by_volume: BTreeMap<String, ObjectKey>,
-    ebs_volumes: BTreeSet<String>,
+    pods: BTreeMap<PodKey, Box<Pod>>,
+    /// Names, sorted: the namespace is the group's.
+    by_group: BTreeMap<GroupKey, Vec<PodName>>,
+    claims: BTreeMap<ObjectKey, KnownClaim>,
+    volumes: BTreeMap<Box<str>, KnownVolume>,
     stateful_sets: BTreeMap<ObjectKey, StatefulSet>,
     backups: BTreeMap<ObjectKey, Backup>,
     cuts: BTreeMap<ObjectKey, BTreeMap<String, Cut>>,
@@ -27,17 +27,39 @@ pub struct World {
     asked_cuts: BTreeMap<ObjectKey, Vec<AskedCut>>,
 }
 
+/// A claim that is there, or that a pod names.
+#[derive(Clone, Debug, Default)]
+struct KnownClaim {
+    volume: Option<Box<str>>,
+    /// Pods of its namespace that use it, sorted; mostly one.
+    users: Box<[PodName]>,
+}
+
+/// A volume that is there and of EBS, or that a claim names.
+#[derive(Clone, Debug, Default)]
+struct KnownVolume {
+    ebs: bool,
+    claim: Option<ObjectKey>,
+}
+
 impl World {
     /// Takes a pod as it is now; gives the group it left, if it left one.
     pub fn put_pod(&mut self, pod: Pod) -> Option<GroupKey> {
         let left = self.remove_pod(&pod.key);
         if let Some(group) = group_of(&pod) {
-            self.by_group.entry(group).or_default().insert(pod.key.clone());
+            let names = self.by_group.entry(group).or_default();
+            if let Err(at) = names.binary_search(&pod.key.name) {
+                names.insert(at, pod.key.name.clone());
+            }
         }
         for claim in &pod.claims {
-            self.by_claim.entry(claim_key(&pod, claim)).or_default().insert(pod.key.clone());
+            let users = &mut self.claims.entry(claim_key(&pod, claim)).or_default().users;
+            if let Err(at) = users.binary_search(&pod.key.name) {
+                let (before, after) = users.split_at(at);
+                *users = before.iter().chain([&pod.key.name]).chain(after).cloned().collect();
+            }
         }
-        self.pods.insert(pod.key.clone(), pod);
+        self.pods.insert(pod.key.clone(), Box::new(pod));
         left
     }
 
@@ -45,48 +67,75 @@ impl World {
     pub fn remove_pod(&mut self, key: &PodKey) -> Option<GroupKey> {
         let pod = self.pods.remove(key)?;
         for claim in &pod.claims {
-            unindex(&mut self.by_claim, &claim_key(&pod, claim), key);
+            let claim = claim_key(&pod, claim);
+            if let Some(known) = self.claims.get_mut(&claim) {
+                known.users = known.users.iter().filter(|user| **user != key.name).cloned().collect();
+                self.drop_unknown_claim(&claim);
+            }
         }
         let group = group_of(&pod)?;
-        unindex(&mut self.by_group, &group, key);
+        if let Some(names) = self.by_group.get_mut(&group) {
+            names.retain(|name| *name != key.name);
+            if names.is_empty() {
+                self.by_group.remove(&group);
+            }
+        }
         Some(group)
     }
 
     /// Takes a claim as it is now.
     pub fn put_claim(&mut self, claim: Claim) {
-        self.remove_binding(&claim.key);
-        if let Some(volume) = &claim.volume {
-            self.by_volume.insert(volume.clone(), claim.key.clone());
+        let Claim { key, volume } = claim;
+        self.unbind(&key);
+        if let Some(volume) = &volume {
+            self.volumes.entry(volume.as_str().into()).or_default().claim = Some(key.clone());
         }
-        self.claims.insert(claim.key.clone(), claim);
+        self.claims.entry(key).or_default().volume = volume.map(String::into_boxed_str);
     }
 
     /// Forgets a claim, and the cuts of it.
     pub fn remove_claim(&mut self, key: &ObjectKey) {
-        self.remove_binding(key);
-        self.claims.remove(key);
+        self.unbind(key);
+        self.drop_unknown_claim(key);
         self.cuts.remove(key);
         self.asked_cuts.remove(key);
     }
 
-    fn remove_binding(&mut self, key: &ObjectKey) {
-        if let Some(volume) = self.claims.get(key).and_then(|claim| claim.volume.as_ref()) {
-            self.by_volume.remove(volume);
+    fn drop_unknown_claim(&mut self, key: &ObjectKey) {
+        if self.claims.get(key).is_some_and(|known| known.volume.is_none() && known.users.is_empty()) {
+            self.claims.remove(key);
+        }
+    }
+
+    fn unbind(&mut self, key: &ObjectKey) {
+        let Some(volume) = self.claims.get_mut(key).and_then(|claim| claim.volume.take()) else { return };
+        if let Some(known) = self.volumes.get_mut(&volume)
+            && known.claim.as_ref() == Some(key)
+        {
+            known.claim = None;
+            if !known.ebs {
+                self.volumes.remove(&volume);
+            }
         }
     }
 
     /// Takes a volume as it is now.
     pub fn put_volume(&mut self, volume: Volume) {
         if volume.ebs {
-            self.ebs_volumes.insert(volume.name);
+            self.volumes.entry(volume.name.into_boxed_str()).or_default().ebs = true;
         } else {
-            self.ebs_volumes.remove(&volume.name);
+            self.remove_volume(&volume.name);
         }
     }
 
     /// Forgets a volume.
     pub fn remove_volume(&mut self, name: &str) {
-        self.ebs_volumes.remove(name);
+        if let Some(known) = self.volumes.get_mut(name) {
+            known.ebs = false;
+            if known.claim.is_none() {
+                self.volumes.remove(name);
+            }
+        }
     }
 
     /// Takes a StatefulSet as it is now.
@@ -131,12 +180,12 @@ impl World {
 
     /// A pod by name.
     pub fn pod(&self, key: &PodKey) -> Option<&Pod> {
-        self.pods.get(key)
+        self.pods.get(key).map(Box::as_ref)
     }
 
     /// All pods.
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
-        self.pods.values()
+        self.pods.values().map(Box::as_ref)
     }
 
     /// The groups that have pods.
@@ -146,7 +195,11 @@ impl World {
 
     /// The pods of a group, by name.
     pub fn pods_of<'a>(&'a self, group: &GroupKey) -> impl Iterator<Item = &'a Pod> + use<'a> {
-        self.by_group.get(group).into_iter().flatten().filter_map(|key| self.pods.get(key))
+        self.by_group.get_key_value(group).into_iter().flat_map(|(group, names)| self.named(&group.namespace, names))
+    }
+
+    fn named<'a>(&'a self, namespace: &'a Namespace, names: &'a [PodName]) -> impl Iterator<Item = &'a Pod> + use<'a> {
+        names.iter().filter_map(|name| self.pod(&PodKey { namespace: namespace.clone(), name: name.clone() }))
     }
 
     /// A Backup by name.
@@ -161,12 +214,13 @@ impl World {
 
     /// The pods that a claim's change concerns.
     pub fn pods_using_claim<'a>(&'a self, claim: &ObjectKey) -> impl Iterator<Item = &'a Pod> + use<'a> {
-        self.by_claim.get(claim).into_iter().flatten().filter_map(|key| self.pods.get(key))
+        let known = self.claims.get_key_value(claim).into_iter();
+        known.flat_map(|(claim, known)| self.named(&claim.namespace, &known.users))
     }
 
     /// The claim that is bound to a volume.
     pub fn claim_of_volume(&self, volume: &str) -> Option<&ObjectKey> {
-        self.by_volume.get(volume)
+        self.volumes.get(volume)?.claim.as_ref()
     }
 
     /// The pod's claims that are bound to EBS volumes.
@@ -175,10 +229,8 @@ impl World {
             .iter()
             .map(|claim| claim_key(pod, claim))
             .filter(|key| {
-                self.claims
-                    .get(key)
-                    .and_then(|claim| claim.volume.as_ref())
-                    .is_some_and(|volume| self.ebs_volumes.contains(volume))
+                let volume = self.claims.get(key).and_then(|claim| self.volumes.get(claim.volume.as_ref()?));
+                volume.is_some_and(|volume| volume.ebs)
             })
             .collect()
     }
@@ -226,8 +278,8 @@ impl World {
         let hooked = |pod: &&Pod| {
             pod.phase == PodPhase::Running && !pod.deleting && announces_hook(backup, pod) && covers_pod(backup, pod)
         };
-        let of_group = |(group, pods): (&GroupKey, &BTreeSet<PodKey>)| {
-            let pods = pods.iter().filter_map(|key| self.pods.get(key)).filter(hooked);
+        let of_group = |(group, names): (&GroupKey, &Vec<PodName>)| {
+            let pods = self.named(&group.namespace, names).filter(hooked);
             let pods: Vec<_> = pods.map(|pod| (pod.key.clone(), pod.uid.clone())).collect();
             (!pods.is_empty()).then(|| (group.clone(), pods))
         };
@@ -241,7 +293,7 @@ impl World {
 
     /// The mode that a person wrote onto the group's pods or the StatefulSet that owns them: object and text.
     pub fn mode_annotation(&self, group: &GroupKey) -> Option<(String, String)> {
-        self.annotation(group, |pod| pod.mode.clone(), |set| set.mode.clone())
+        self.annotation(group, |pod| pod.mode.as_deref().map(str::to_owned), |set| set.mode.clone())
     }
 
     /// What a person wrote onto the group's pods or the StatefulSet that owns them: object and text.
@@ -265,15 +317,6 @@ impl World {
 
 fn claim_key(pod: &Pod, claim: &str) -> ObjectKey {
     ObjectKey { namespace: pod.key.namespace.clone(), name: claim.to_owned() }
-}
-
-fn unindex<K: Ord>(index: &mut BTreeMap<K, BTreeSet<PodKey>>, key: &K, pod: &PodKey) {
-    if let Some(pods) = index.get_mut(key) {
-        pods.remove(pod);
-        if pods.is_empty() {
-            index.remove(key);
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::status::{json, table};
+use coordinator_core::inventory::labels::Labels;
 use coordinator_core::objects::{PodKey, PreHook};
 use k8s_openapi::api::coordination::v1::Lease;
 use shared::budget_lease::Grant;
@@ -9,7 +10,6 @@ use shared::group_lease::{AttemptEntry, WaitReason};
 use shared::identity::{AttemptId, Nonce, PodUid};
 use shared::receipt::Receipt;
 use shared::verdict::VerdictReason;
-use std::collections::BTreeSet;
 
 fn at(s: i64) -> WallTime {
     WallTime::from_micros(1_700_000_000_000_000).plus_ms(s * 1_000)
@@ -97,13 +97,13 @@ fn pod(group: &str, name: &str) -> Pod {
         uid: PodUid::new(format!("uid-{name}")).unwrap(),
         phase: PodPhase::Running,
         deleting: false,
-        labels: BTreeMap::from([(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_owned())]),
+        labels: Labels::new(&BTreeMap::from([(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_owned())])),
         owner: None,
-        claims: BTreeSet::new(),
+        claims: Box::default(),
         pre_hook: PreHook::None,
         mode: None,
         labelled_as: None,
-        policy: coordinator_core::policy::PolicyTexts::default(),
+        policy: None,
     }
 }
 

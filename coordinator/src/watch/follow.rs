@@ -10,6 +10,7 @@ use kube::Resource;
 use kube::api::Api;
 use kube::runtime::watcher::{self, Event as Seen, watcher};
 use serde::de::DeserializeOwned;
+use shared::identity::Namespace;
 
 use super::known::Known;
 use super::troubles::Troubles;
@@ -34,6 +35,20 @@ const REFUSALS_BEFORE_ABSENT: u32 = 5;
 /// A broken watch that gave no error for this long after it was tried again works, even if it had nothing to tell, ms:
 /// a call that is not answered ends sooner.
 const QUIET_IS_WELL_AFTER_MS: u64 = ANSWER_TIMEOUT_MS + 5_000;
+
+/// The namespace that an object was last seen in. Lists come by namespace, so its name is kept once a namespace and not once an object.
+#[derive(Debug, Default)]
+pub struct LastNamespace(Option<Namespace>);
+
+impl LastNamespace {
+    /// Shares the text, where it is the same.
+    pub fn share(&mut self, namespace: &mut Namespace) {
+        match &self.0 {
+            Some(last) if last == namespace => namespace.clone_from(last),
+            _ => self.0 = Some(namespace.clone()),
+        }
+    }
+}
 
 /// What a kind's objects are to us.
 pub enum Reduced<G, T> {
@@ -77,7 +92,7 @@ pub async fn follow<R, G, T, F>(
     R: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
     G: Clone + PartialEq,
     T: Debug,
-    F: Fn(R) -> Reduced<G, T>,
+    F: FnMut(R) -> Reduced<G, T>,
 {
     let Source { kind, api, config, reduce } = source;
     let client = api.clone().into_client();
@@ -151,7 +166,7 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
     where
         R: Resource,
         T: Debug,
-        F: Fn(R) -> Reduced<G, T>,
+        F: FnMut(R) -> Reduced<G, T>,
     {
         // That a list begins says nothing yet: it is said before the API server is asked.
         if !matches!(seen, Seen::Init) {
@@ -186,7 +201,7 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
     where
         R: Resource,
         T: Debug,
-        F: Fn(R) -> Reduced<G, T>,
+        F: FnMut(R) -> Reduced<G, T>,
     {
         let name = name_of(&object);
         match (self.reduce)(object) {

@@ -1,15 +1,25 @@
 //! What a watch has told so far: finds out what a new list no longer has, and what did not really change.
 
+use std::collections::HashMap;
 use std::collections::hash_map::DefaultHasher;
-use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Debug, Write};
 use std::hash::Hasher;
 
-/// The objects that a watch has told of. `G` is what it takes to say that one is gone.
+/// The objects that a watch has told of, by a hash of their names: `G`, what it takes to say that one is gone, mostly is its name,
+/// and of 100,000 objects two share such a hash once in a thousand million clusters.
 #[derive(Debug)]
 pub struct Known<G> {
-    told: BTreeMap<String, (u64, G)>,
-    listing: Option<BTreeSet<String>>,
+    told: HashMap<u64, Entry<G>>,
+    /// The list that is under way, or was the last.
+    list: u32,
+}
+
+#[derive(Debug)]
+struct Entry<G> {
+    print: u64,
+    /// The list that had it last.
+    listed: u32,
+    stands_for: G,
 }
 
 /// What follows from an object that arrived.
@@ -24,37 +34,34 @@ pub struct News<G> {
 impl<G: Clone + PartialEq> Known<G> {
     /// Nothing was told yet.
     pub fn new() -> Self {
-        Self { told: BTreeMap::new(), listing: None }
+        Self { told: HashMap::new(), list: 0 }
     }
 
     /// A list begins: what is not put until [`Self::end_list`] is gone.
     pub fn begin_list(&mut self) {
-        self.listing = Some(BTreeSet::new());
+        self.list = self.list.wrapping_add(1);
     }
 
     /// An object arrived; `value` is what decisions see of it.
     pub fn put(&mut self, name: &str, stands_for: &G, value: &impl Debug) -> News<G> {
-        if let Some(listing) = &mut self.listing {
-            listing.insert(name.to_owned());
-        }
-        let print = fingerprint(value);
-        match self.told.insert(name.to_owned(), (print, stands_for.clone())) {
+        let entry = Entry { print: fingerprint(value), listed: self.list, stands_for: stands_for.clone() };
+        let print = entry.print;
+        match self.told.insert(fingerprint(&name), entry) {
             None => News { gone: None, changed: true },
-            Some((before, same)) if same == *stands_for => News { gone: None, changed: before != print },
-            Some((_, other)) => News { gone: Some(other), changed: true },
+            Some(known) if known.stands_for == *stands_for => News { gone: None, changed: known.print != print },
+            Some(known) => News { gone: Some(known.stands_for), changed: true },
         }
     }
 
     /// An object is gone, or is none of ours any more.
     pub fn remove(&mut self, name: &str) -> Option<G> {
-        self.told.remove(name).map(|(_, stands_for)| stands_for)
+        self.told.remove(&fingerprint(&name)).map(|known| known.stands_for)
     }
 
     /// The list is complete; gives what it no longer has.
     pub fn end_list(&mut self) -> Vec<G> {
-        let listed = self.listing.take().unwrap_or_default();
-        let missing: Vec<String> = self.told.keys().filter(|name| !listed.contains(*name)).cloned().collect();
-        missing.iter().filter_map(|name| self.remove(name)).collect()
+        let list = self.list;
+        self.told.extract_if(|_, known| known.listed != list).map(|(_, known)| known.stands_for).collect()
     }
 
     /// Nothing is there any more: the whole kind is gone.

@@ -1,7 +1,8 @@
 //! What decisions see of a Pod.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
+use coordinator_core::inventory::labels::Labels;
 use coordinator_core::objects::{Owner, Pod, PodKey, PodPhase};
 use coordinator_core::policy::PolicyTexts;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
@@ -58,19 +59,23 @@ pub fn resource() -> ApiResource {
 pub fn reduce(pod: SlimPod) -> Result<Pod, IdentityError> {
     let Object { types: _, metadata, spec, status } = pod;
     let name: String = metadata.name.unwrap_or_default();
-    let annotation = |key: &str| metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)).cloned();
+    let annotation = |key: &str| {
+        metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)).map(|text| text.as_str().into())
+    };
     Ok(Pod {
         key: PodKey { namespace: metadata.namespace.unwrap_or_default().parse()?, name: name.parse()? },
         uid: metadata.uid.unwrap_or_default().parse()?,
         phase: phase(status.and_then(|status| status.phase).as_deref()),
         deleting: metadata.deletion_timestamp.is_some(),
-        labels: metadata.labels.unwrap_or_default(),
+        labels: metadata.labels.as_ref().map(Labels::new).unwrap_or_default(),
         owner: owner(metadata.owner_references.unwrap_or_default()),
         claims: claims(&name, spec.volumes.unwrap_or_default()),
         pre_hook: metadata.annotations.as_ref().map(hooks::of_pod).unwrap_or_default(),
         mode: annotation(ANNOTATION_MODE),
         labelled_as: annotation(ANNOTATION_LABELLED_AS),
-        policy: policy_texts(metadata.annotations.as_ref()),
+        policy: Some(policy_texts(metadata.annotations.as_ref()))
+            .filter(|texts| *texts != PolicyTexts::default())
+            .map(Box::new),
     })
 }
 
@@ -102,15 +107,18 @@ fn owner(references: Vec<OwnerReference>) -> Option<Owner> {
 }
 
 /// Claims by name. A generic ephemeral volume's claim is called `<pod>-<volume>` (Kubernetes, "Ephemeral Volumes").
-fn claims(pod: &str, volumes: Vec<PodVolume>) -> BTreeSet<String> {
-    volumes
+fn claims(pod: &str, volumes: Vec<PodVolume>) -> Box<[String]> {
+    let mut claims: Vec<String> = volumes
         .into_iter()
         .filter_map(|volume| match (volume.persistent_volume_claim, volume.ephemeral) {
             (Some(claim), _) => Some(claim.claim_name),
             (None, Some(_)) => Some(format!("{pod}-{}", volume.name)),
             (None, None) => None,
         })
-        .collect()
+        .collect();
+    claims.sort();
+    claims.dedup();
+    claims.into_boxed_slice()
 }
 
 #[cfg(test)]
@@ -143,7 +151,7 @@ mod tests {
         }));
         assert_eq!(pod.key.to_string(), "prod/db-0");
         assert_eq!(pod.owner, Some(Owner::StatefulSet("db".to_owned())));
-        assert_eq!(pod.claims, BTreeSet::from(["data-db-0".to_owned(), "db-0-scratch".to_owned()]));
+        assert_eq!(*pod.claims, ["data-db-0", "db-0-scratch"]);
         assert_eq!((pod.phase, pod.deleting, pod.mode.as_deref()), (PodPhase::Running, false, Some("barrier")));
     }
 

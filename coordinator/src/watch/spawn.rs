@@ -18,7 +18,7 @@ use shared::names::LABEL_ROLE;
 use tokio::task::JoinSet;
 
 use super::cut_join::CutJoin;
-use super::follow::{Reduced, Source, Told, follow};
+use super::follow::{LastNamespace, Reduced, Source, Told, follow};
 use super::leases::{LeaseKey, key_of};
 use super::snapshots::Asked;
 use super::troubles::Troubles;
@@ -71,12 +71,17 @@ impl Watches {
         let client = self.client.clone();
         let pods =
             pod_selector.map_or_else(watcher::Config::default, |labels| watcher::Config::default().labels(labels));
+        let (mut of_pods, mut of_claims) = (LastNamespace::default(), LastNamespace::default());
         self.start(
             Source {
                 kind: Kind::Pods,
                 api: Api::all_with(client.clone(), &pods::resource()),
                 config: pods,
-                reduce: |pod| pods::reduce(pod).map_or(Reduced::NotOurs, |pod| Reduced::Ours(pod.key.clone(), pod)),
+                reduce: move |pod| {
+                    let Ok(mut pod) = pods::reduce(pod) else { return Reduced::NotOurs };
+                    of_pods.share(&mut pod.key.namespace);
+                    Reduced::Ours(pod.key.clone(), pod)
+                },
             },
             plain(Kind::Pods, Event::Pod, Event::PodGone),
         );
@@ -85,8 +90,10 @@ impl Watches {
                 kind: Kind::Claims,
                 api: Api::all_with(client.clone(), &claims::resource()),
                 config: watcher::Config::default(),
-                reduce: |claim| {
-                    claims::reduce(claim).map_or(Reduced::NotOurs, |claim| Reduced::Ours(claim.key.clone(), claim))
+                reduce: move |claim| {
+                    let Ok(mut claim) = claims::reduce(claim) else { return Reduced::NotOurs };
+                    of_claims.share(&mut claim.key.namespace);
+                    Reduced::Ours(claim.key.clone(), claim)
                 },
             },
             plain(Kind::Claims, Event::Claim, Event::ClaimGone),
@@ -251,7 +258,7 @@ impl Watches {
         R: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
         G: Clone + PartialEq + Send + 'static,
         T: Debug + Send + 'static,
-        F: Fn(R) -> Reduced<G, T> + Send + 'static,
+        F: FnMut(R) -> Reduced<G, T> + Send + 'static,
     {
         self.kinds.insert(source.kind);
         self.tasks.spawn(follow(source, tell, self.inbox.clone(), Arc::clone(&self.troubles)));

@@ -46,7 +46,8 @@ struct Side {
 pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut empty = Side::new().await?;
     let mut full = Side::new().await?;
-    large_cluster::fill(&full.bed.server).context("filling the cluster")?;
+    let sets = std::iter::repeat_n(large_cluster::PODS_OF_GROUP, large_cluster::GROUPS as usize);
+    large_cluster::fill(&full.bed.server, sets).context("filling the cluster")?;
     for _start in 0..STARTS {
         empty.start().await?;
         full.start().await?;

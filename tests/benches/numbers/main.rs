@@ -1,6 +1,6 @@
 //! `make bench`: what does the product cost, beside a baseline measured in the same run?
 //!
-//! `cargo bench -p testbed --bench numbers -- [release] [hook] [tls] [idle]`; without a name, all. It prints each figure as
+//! `cargo bench -p testbed --bench numbers -- [release] [hook] [tls] [idle] [inventory]`; without a name, all. It prints each figure as
 //! it is measured and one markdown table at the end. It fails only when something cannot be measured: how fast a shared
 //! machine is today is no test.
 
@@ -10,6 +10,7 @@ mod hook;
 mod hook_cost;
 mod hook_tls;
 mod idle;
+mod inventory;
 mod kubectl;
 mod large_cluster;
 mod release;
@@ -21,7 +22,7 @@ use anyhow::{Context as _, bail};
 use testbed::bench::table::{Figure, markdown};
 
 /// The benchmarks, in the order in which they run.
-const NAMES: [&str; 4] = ["release", "hook", "tls", "idle"];
+const NAMES: [&str; 5] = ["release", "hook", "tls", "idle", "inventory"];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
@@ -44,7 +45,8 @@ fn main() -> anyhow::Result<()> {
                 "release" => release::measure().await,
                 "hook" => hook_cost::measure().await,
                 "tls" => hook_tls::measure().await,
-                _ => idle::measure().await,
+                "idle" => idle::measure().await,
+                _ => inventory::measure().await,
             };
             let measured = measured.with_context(|| format!("measuring `{name}`"))?;
             eprint!("{}", markdown(&measured));

@@ -9,6 +9,7 @@ mod hooks;
 mod lead;
 mod native;
 mod original;
+mod pile_up;
 mod plain;
 mod pods;
 mod restarts;

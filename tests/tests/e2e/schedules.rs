@@ -23,41 +23,48 @@ use crate::run::isolated_for;
 const LIMIT: Duration = Duration::from_mins(14);
 
 /// A change settles for ten seconds and plans are half a minute apart.
-const SOON: Duration = Duration::from_mins(3);
+pub const SOON: Duration = Duration::from_mins(3);
 
 /// From a cron's minute to the end of its Backup, with others before it in the queue.
 const RUN_WITHIN: Duration = Duration::from_mins(6);
 
 /// Crons are so far ahead when they are asked for: a plan, a minute of Velero's, and a busy machine.
-const AHEAD: Duration = Duration::from_mins(3);
+pub const AHEAD: Duration = Duration::from_mins(3);
 
 /// Groups beside the one that grows.
 const GROUPS: usize = 12;
 
-const AT: &str = "snapshot-group.velero.io/at";
+/// Fixes when a workload is backed up.
+pub const AT: &str = "snapshot-group.velero.io/at";
 
 /// A minute to come, and as its owner writes it.
-fn ahead(by: Duration) -> (Timestamp, String) {
+pub fn ahead(by: Duration) -> (Timestamp, String) {
     let at = Timestamp::now() + by;
     let whole = Timestamp::from_second(at.as_second().div_euclid(60) * 60).unwrap_or(at);
     (whole, whole.to_zoned(TimeZone::UTC).strftime("%H:%M").to_string())
 }
 
-fn schedules(pair: &Pair) -> Api<DynamicObject> {
+/// A minute of every day, as cron says it.
+pub fn cron_of(minute: Timestamp) -> String {
+    minute.to_zoned(TimeZone::UTC).strftime("%-M %-H * * *").to_string()
+}
+
+/// Velero's Schedules.
+pub fn schedules(pair: &Pair) -> Api<DynamicObject> {
     let kind = GroupVersionKind::gvk("velero.io", "v1", "Schedule");
     let resource = ApiResource::from_gvk_with_plural(&kind, "schedules");
     Api::namespaced_with(pair.client.clone(), VELERO_NAMESPACE, &resource)
 }
 
 /// The name of a group's Schedule, once it is made.
-async fn schedule_of(pair: &Pair, part: &str) -> String {
+pub async fn schedule_of(pair: &Pair, part: &str) -> String {
     let is_it = |line: &Value| line["schedule"].as_str().is_some_and(|name| name.starts_with(part));
     let line = pair.coordinator().line("schedule_created", SOON, is_it).await;
     line["schedule"].as_str().unwrap_or_default().to_owned()
 }
 
 /// A Schedule's Backups, oldest first, once there are so many.
-async fn backups_of(pair: &Pair, schedule: &str, count: usize, limit: Duration) -> Result<Vec<DynamicObject>> {
+pub async fn backups_of(pair: &Pair, schedule: &str, count: usize, limit: Duration) -> Result<Vec<DynamicObject>> {
     let backups: Api<DynamicObject> = Api::namespaced_with(pair.client.clone(), VELERO_NAMESPACE, &backup_resource());
     let of_it = ListParams::default().labels(&format!("velero.io/schedule-name={schedule}"));
     let enough = async {
@@ -131,7 +138,7 @@ async fn grows(pair: &Pair, db: &str) -> Result<()> {
         let patch = Patch::Merge(json!({"metadata": {"annotations": {AT: at}}}));
         pods.patch(&pod.name.name, &PatchParams::default(), &patch).await?;
     }
-    let cron = second.to_zoned(TimeZone::UTC).strftime("%-M %-H * * *").to_string();
+    let cron = cron_of(second);
     let ordered = five.ordered();
     let follows = |found: Option<&DynamicObject>| {
         found.is_some_and(|found| {

@@ -3,22 +3,58 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-/// Labels as sorted lines `key=value`: a claim's five labels cost one allocation of about 150 bytes instead of a map's 1 KB.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+/// Keys that most pods have. Each is kept as one control character, which no label has.
+const USUAL: [&str; 14] = [
+    "app",
+    "app.kubernetes.io/component",
+    "app.kubernetes.io/instance",
+    "app.kubernetes.io/managed-by",
+    "app.kubernetes.io/name",
+    "app.kubernetes.io/part-of",
+    "app.kubernetes.io/version",
+    "apps.kubernetes.io/pod-index",
+    "controller-revision-hash",
+    "helm.sh/chart",
+    "pod-template-generation",
+    "pod-template-hash",
+    "statefulset.kubernetes.io/pod-name",
+    shared::names::LABEL_SNAPSHOT_GROUP,
+];
+
+/// The character of the first of [`USUAL`]: from here to the space there is no line end.
+const USUAL_FROM: u8 = 14;
+
+/// Labels as sorted lines `key=value`: a pod's five labels cost one allocation of about 100 bytes instead of a map's 1 KB.
+#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Labels(Box<str>);
 
+fn key_of(text: &str) -> &str {
+    match text.as_bytes() {
+        [mark] => mark.checked_sub(USUAL_FROM).and_then(|at| USUAL.get(usize::from(at)).copied()).unwrap_or(text),
+        _ => text,
+    }
+}
+
+fn mark_of(key: &str) -> Option<char> {
+    let at = USUAL.iter().position(|usual| *usual == key)?;
+    u8::try_from(at).ok().map(|at| char::from(USUAL_FROM + at))
+}
+
 impl Labels {
-    /// Of a map. What cannot be a label (`=` in the key, a line end anywhere) is left out: no API server stores it.
+    /// Of a map. What cannot be a label (`=` or a control character in the key, a line end anywhere) is left out: no API server stores it.
     pub fn new(map: &BTreeMap<String, String>) -> Self {
         let mut text = String::new();
         for (key, value) in map {
-            if key.contains(['=', '\n']) || value.contains('\n') {
+            if key.contains('=') || key.contains(char::is_control) || value.contains('\n') {
                 continue;
             }
             if !text.is_empty() {
                 text.push('\n');
             }
-            text.push_str(key);
+            match mark_of(key) {
+                Some(mark) => text.push(mark),
+                None => text.push_str(key),
+            }
             text.push('=');
             text.push_str(value);
         }
@@ -37,7 +73,14 @@ impl Labels {
 
     /// Every label, by key.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
-        self.0.lines().filter_map(|line| line.split_once('='))
+        self.0.split_terminator('\n').filter_map(|line| line.split_once('=').map(|(key, value)| (key_of(key), value)))
+    }
+
+    /// Sets a label.
+    pub fn insert(&mut self, key: String, value: String) {
+        let mut map = self.to_map();
+        map.insert(key, value);
+        *self = Self::new(&map);
     }
 
     /// As a map.
@@ -48,7 +91,17 @@ impl Labels {
 
 impl fmt::Display for Labels {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0.replace('\n', ","))
+        for (at, (key, value)) in self.iter().enumerate() {
+            let comma = if at > 0 { "," } else { "" };
+            write!(f, "{comma}{key}={value}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "[{self}]")
     }
 }
 
@@ -59,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_goes_in_comes_out(map in prop::collection::btree_map("[a-z./]{1,8}", "[a-zA-Z0-9=._-]{0,8}", 0..6)) {
+        fn what_goes_in_comes_out(map in prop::collection::btree_map("([a-z./]{1,8}|app|helm.sh/chart|velero.io/snapshot-group|app.kubernetes.io/name)", "[a-zA-Z0-9=._-]{0,8}", 0..6)) {
             let labels = Labels::new(&map);
             prop_assert_eq!(labels.to_map(), map.clone());
             for (key, value) in &map {

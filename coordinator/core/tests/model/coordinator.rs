@@ -99,13 +99,14 @@ fn execute(api: &mut Api, command: Command) -> Outcome {
         Command::LabelPod { pod, uid, group, instead_of } => {
             let label = shared::names::LABEL_SNAPSHOT_GROUP;
             let is_meant = |p: &&coordinator_core::objects::Pod| {
-                p.uid.as_str() == uid && p.labels.get(label) == instead_of.as_ref().map(ToString::to_string).as_ref()
+                p.uid.as_str() == uid
+                    && p.labels.get(label) == instead_of.as_ref().map(shared::identity::GroupId::as_str)
             };
             let Some(mut known) = api.pods.get(&pod).filter(is_meant).cloned() else {
                 return Outcome::Conflict;
             };
             known.labels.insert(label.into(), group.to_string());
-            known.labelled_as = Some(group.to_string());
+            known.labelled_as = Some(group.as_str().into());
             api.put_pod(known);
             Outcome::Conflict
         }

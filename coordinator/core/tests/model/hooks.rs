@@ -125,7 +125,7 @@ impl Hook {
     /// Velero starts the pre hook.
     pub fn arrive(&mut self, api: &mut Api, nonce: u64, wall: WallTime) {
         let Some(pod) = api.pods.get(&self.pod) else { return };
-        if !pod.labels.contains_key(LABEL_SNAPSHOT_GROUP) {
+        if pod.labels.get(LABEL_SNAPSHOT_GROUP).is_none() {
             return;
         }
         let attempt = AttemptId { pod_uid: pod.uid.clone(), nonce: Nonce::from_bits(nonce) };

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator_core::event::Event;
+use coordinator_core::inventory::labels::Labels;
 use coordinator_core::objects::{Claim, ObjectKey, Pod, PodKey, PodPhase, PreHook};
 use coordinator_core::settings::Settings;
 use coordinator_core::time::{Mono, Now};
@@ -264,12 +265,12 @@ fn pod(key: &PodKey, group: &GroupKey, incarnation: u64) -> Pod {
         uid: PodUid::new(format!("{}-{incarnation}", key.name)).unwrap(),
         phase: PodPhase::Running,
         deleting: false,
-        labels: [(LABEL_SNAPSHOT_GROUP.to_owned(), group.group.to_string())].into(),
+        labels: Labels::new(&[(LABEL_SNAPSHOT_GROUP.to_owned(), group.group.to_string())].into()),
         owner: None,
         claims: [format!("data-{}", key.name)].into(),
         pre_hook: PreHook::None,
         mode: None,
         labelled_as: None,
-        policy: coordinator_core::policy::PolicyTexts::default(),
+        policy: None,
     }
 }

@@ -37,9 +37,9 @@ pub fn list(call: &Call<'_>) -> Result<Reply, ApiError> {
         Some(revision) => at(call, &selection.scope, revision, page.is_some())?,
         None => objects,
     };
-    let after = |o: &Arc<Stored>| page.as_ref().is_none_or(|p| Key::of(&o.value) > p.last);
-    let mut chosen: Vec<Arc<Stored>> =
-        objects.into_iter().filter(after).filter(|o| selection.chooses(&o.value)).collect();
+    // They come in the order of their keys, so a page of 100,000 objects is found without looking at them all.
+    let from = page.as_ref().map_or(0, |page| objects.partition_point(|o| Key::of(&o.value) <= page.last));
+    let mut chosen: Vec<Arc<Stored>> = objects.into_iter().skip(from).filter(|o| selection.chooses(&o.value)).collect();
     let revision = then.unwrap_or(newest);
     if limit == 0 || chosen.len() <= limit {
         return Ok(Reply::ok(render(call, &chosen, revision, None)));
