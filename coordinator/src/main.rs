@@ -33,6 +33,10 @@ mod throttle;
 mod verify;
 mod watch;
 
+/// A plan of 100,000 claims takes hundreds of megabytes for a second. glibc keeps what threads have freed, and musl's allocator is slow.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 fn main() -> ExitCode {
     match cli::parse() {
         Ok(cli::Command::Run(flags)) => run::run(*flags).into(),

@@ -127,6 +127,7 @@ impl State {
         match event {
             Event::Synced => {
                 self.synced_at = Some(self.synced_at.unwrap_or(now.mono));
+                self.world.pack();
                 self.find_left_receipts();
             }
             Event::Leading(leading) => {

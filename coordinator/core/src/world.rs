@@ -43,6 +43,14 @@ struct KnownVolume {
 }
 
 impl World {
+    /// Fills the trees' nodes: what comes in order, as a list does, leaves them half empty.
+    pub fn pack(&mut self) {
+        self.pods = std::mem::take(&mut self.pods).into_iter().collect();
+        self.claims = std::mem::take(&mut self.claims).into_iter().collect();
+        self.volumes = std::mem::take(&mut self.volumes).into_iter().collect();
+        self.by_group.values_mut().for_each(Vec::shrink_to_fit);
+    }
+
     /// Takes a pod as it is now; gives the group it left, if it left one.
     pub fn put_pod(&mut self, pod: Pod) -> Option<GroupKey> {
         let left = self.remove_pod(&pod.key);

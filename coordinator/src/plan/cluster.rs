@@ -62,7 +62,7 @@ pub async fn kinds(
     for kind in kinds {
         let resource = kind.kubectl();
         match list(client, *kind, &path(*kind, velero_namespace), &mut facts, tell).await {
-            Ok(()) => {}
+            Ok(()) => facts.pack(),
             // A cluster without Velero can be planned all the same.
             Err(Trouble { kind: TroubleKind::NotFound, .. }) if velero(*kind) => tell(&format!(
                 "{resource} are not there (is Velero installed?): nothing is known of past backups and present Schedules"

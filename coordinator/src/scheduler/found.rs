@@ -36,16 +36,17 @@ pub struct Found {
 
 impl Found {
     /// Of a plan that was made then.
-    pub fn new(made: &Made, facts: &Facts, at: WallTime) -> Self {
+    pub fn new(made: Made, facts: &Facts, at: WallTime) -> Self {
+        let planned = Arc::new(Planned::of(&made, at));
         Self {
-            schedules: made.schedules.clone(),
-            changes: made.changes.clone(),
-            findings: made.findings.clone(),
-            feasibility: made.plan.feasibility.clone(),
+            schedules: made.schedules,
+            changes: made.changes,
+            findings: made.findings,
+            feasibility: made.plan.feasibility,
             groups: made.plan.slots.len(),
             volumes: facts.volumes.values().filter(|volume| volume.ebs).count(),
             grouped_volumes: made.inventory.grouped_volumes(),
-            planned: Arc::new(Planned::of(made, at)),
+            planned,
         }
     }
 }

@@ -129,14 +129,14 @@ impl Scheduler {
         // A large cluster's plan takes a second, in which nothing else may stand still.
         let made = tokio::task::spawn_blocking(move || {
             let made = Made::new(&facts, &flags, None, Timestamp::now());
-            made.map(|made| Found::new(&made, &facts, Clock::wall()))
+            made.map(|made| Found::new(made, &facts, Clock::wall()))
         });
         match made.await {
             Ok(Ok(found)) => {
                 teller.planned(&found);
                 let planned = Some(Arc::clone(&found.planned));
                 self.word.send_modify(|word| (word.planned, word.failure) = (planned, None));
-                let mut actions = actions(&found.schedules, &found.changes);
+                let mut actions = actions(found.schedules, &found.changes);
                 if found.volumes == 0 {
                     // A list that is empty for another reason than an empty cluster must not cost anybody's backups.
                     teller.keeps_all(actions.extract_if(.., |action| matches!(action, Action::Remove { .. })).count());

@@ -250,6 +250,13 @@ impl Facts {
         }
     }
 
+    /// Fills the trees' nodes once all is in: what comes in order, as a list does, leaves them half empty.
+    pub fn pack(&mut self) {
+        self.volumes = std::mem::take(&mut self.volumes).into_iter().collect();
+        self.claims = std::mem::take(&mut self.claims).into_iter().collect();
+        self.pods = std::mem::take(&mut self.pods).into_iter().collect();
+    }
+
     /// How many objects are held.
     pub fn len(&self) -> usize {
         FactKind::ALL.into_iter().map(|kind| self.count(kind)).sum()

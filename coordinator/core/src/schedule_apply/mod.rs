@@ -64,16 +64,16 @@ impl Action {
 }
 
 /// The writes that a plan asks for: new ones first, so that a group whose Schedule is called otherwise from now on is never without one.
-pub fn actions(planned: &[Schedule], changes: &BTreeMap<String, Change>) -> Vec<Action> {
+pub fn actions(planned: Vec<Schedule>, changes: &BTreeMap<String, Change>) -> Vec<Action> {
     let mut create = Vec::new();
     let mut update = Vec::new();
     for schedule in planned {
         match changes.get(&schedule.metadata.name) {
-            Some(Change::Create) => create.push(Action::Create(Box::new(schedule.clone()))),
+            Some(Change::Create) => create.push(Action::Create(Box::new(schedule))),
             Some(Change::Update { cron_from, fields }) => {
                 let cron = cron_from.as_ref().map(|from| format!("cron from `{from}` to `{}`", schedule.spec.schedule));
                 let what: Vec<String> = cron.into_iter().chain(fields.iter().cloned()).collect();
-                update.push(Action::Update { schedule: Box::new(schedule.clone()), what: what.join(", ") });
+                update.push(Action::Update { schedule: Box::new(schedule), what: what.join(", ") });
             }
             Some(Change::Keep | Change::Paused | Change::Taken | Change::Remove) | None => {}
         }

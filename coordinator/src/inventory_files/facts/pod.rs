@@ -64,6 +64,7 @@ pub fn reduce(pod: Slim) -> Result<Fact, IdentityError> {
         .collect();
     claims.sort();
     claims.dedup();
+    claims.shrink_to_fit();
     let fact = PodFact {
         uid: metadata.uid(),
         phase: match status.phase.as_deref() {
