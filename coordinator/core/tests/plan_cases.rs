@@ -4,8 +4,8 @@ mod nights;
 
 use std::num::NonZeroU8;
 
-use coordinator_core::schedule::demand::{Demand, When};
-use coordinator_core::schedule::finding::Finding;
+use coordinator_core::schedule::demand::{Demand, VolumeId, When};
+use coordinator_core::schedule::finding::{FewerRunsReason, Finding};
 use coordinator_core::schedule::live::LivePlan;
 use coordinator_core::schedule::minute::Minute;
 use coordinator_core::schedule::plan::{Feasibility, Fix, Plan, Reason, Shortage};
@@ -123,6 +123,55 @@ fn a_namespace_that_is_too_full_is_named() {
     );
     assert_eq!(*fixes, [vec![Fix::WindowHours(2)]]);
     assert_eq!(plan.findings, [Finding::NamespaceOverfull { namespace: only, needs_min: 100, window_min: 60 }]);
+}
+
+/// EBS takes one snapshot of a volume per 15 s: who shares one is never cut while the other's is pending or has just been.
+#[test]
+fn groups_that_share_a_volume_keep_its_fifteen_seconds() {
+    let shared = VolumeId::parse("vol-0123456789abcdef0").unwrap();
+    // As long as they can be and still fit: 59 min and the gap are an hour, and the window has three.
+    let mut demands = ["a/1", "b/1", "c/1"].map(|name| group(name, 1, 58 * 60));
+    demands.iter_mut().for_each(|demand| demand.volume_ids = vec![shared]);
+    let settings = set(|i| i.window_hours = 3);
+    let plan = planned(&demands, &settings);
+    let mut due: Vec<i64> = plan.slots.values().map(|slot| i64::from(slot.runs[0].due.get())).collect();
+    due.sort_unstable();
+    assert!(due.windows(2).all(|two| (two[1] - two[0]) * 60 >= 58 * 60 + 15), "{due:?}");
+
+    // Fixed by their owners to the minute at which the other's has just ended: that is not 15 s.
+    let mut close = ["a/1", "b/1"].map(|name| group(name, 1, 60));
+    for (demand, at) in close.iter_mut().zip(["03:00", "03:01"]) {
+        demand.volume_ids = vec![shared];
+        demand.when = When::Fixed([at.parse().unwrap()].into());
+    }
+    let forced = coordinator_core::schedule::planner::plan(&close, &LivePlan::default(), &settings);
+    let fits = Plan { feasibility: Feasibility::Fits { budget_spare: 0, concurrent_spare: 0 }, ..forced };
+    let found = check(&close, &LivePlan::default(), &settings, &fits);
+    assert!(found.iter().any(|v| matches!(v, Violation::SharedVolume { .. })), "{found:?}");
+}
+
+/// A run every two hours whose snapshots are pending for five: three of a volume at once, where EBS allows st1 and sc1 volumes one.
+#[test]
+fn a_volume_never_has_more_snapshots_pending_than_its_quota() {
+    let mut often = group("a/often", 1, 5 * 3_600);
+    often.when = When::Free { runs_per_day: NonZeroU8::new(12).unwrap() };
+    let plan = planned(&[often.clone()], &set(|i| i.window_hours = 24));
+    assert_eq!((plan.slots[&often.key].runs.len(), plan.findings.len()), (12, 0), "three of five: {:?}", plan.findings);
+
+    often.pending_per_volume_max = NonZeroU8::MIN;
+    let plan = planned(&[often.clone()], &set(|i| i.window_hours = 24));
+    let fewer = Finding::FewerRuns {
+        group: often.key.clone(),
+        asked: 12,
+        planned: 4,
+        because: FewerRunsReason::PendingSnapshots,
+    };
+    assert_eq!((plan.slots[&often.key].runs.len(), plan.findings), (4, vec![fewer]));
+
+    // What its owner fixed is honoured, and said.
+    often.when = When::Fixed(["01:00", "03:00"].map(|at| at.parse().unwrap()).into());
+    let plan = planned(&[often.clone()], &set(|i| i.window_hours = 24));
+    assert_eq!(plan.findings, [Finding::FixedTooClose { group: often.key, pending: 2, most: 1 }]);
 }
 
 type Tamper<'t> = &'t dyn Fn(&mut Plan);

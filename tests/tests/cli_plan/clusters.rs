@@ -111,3 +111,34 @@ async fn a_cluster_is_asked_when_no_file_is_given() {
     assert_eq!(ended.code, Some(1));
     assert!(ended.stderr.contains("cannot list pv"), "{}", ended.stderr);
 }
+
+/// Whoever waits for a large cluster hears how far it is, and standard output stays what was asked for.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_long_list_says_how_far_it_is() {
+    let bed = CoordinatorBed::start(ServerOptions::default()).await.unwrap();
+    for number in 0..5_001 {
+        let claim = serde_json::json!({"apiVersion": "v1", "kind": "PersistentVolumeClaim",
+            "metadata": {"namespace": "velero", "name": format!("data-{number}")},
+            "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}});
+        bed.server.put(claim).unwrap();
+    }
+    let kubeconfig = bed.kubeconfig("planner").to_string_lossy().into_owned();
+    let ask = move || plan(&["--kubeconfig", &kubeconfig, "-o", "json"], None);
+    let ended = tokio::task::spawn_blocking(ask).await.unwrap();
+    assert!(ended.stderr.contains("listing pvc: 5000"), "{}", ended.stderr);
+    assert_eq!(findings(&ended.json(), "claim-without-volume"), 5_001);
+}
+
+/// The same for a large dump: what was read is said before the plan is there.
+#[test]
+fn a_large_dump_says_what_was_read() {
+    let (text, made) = cluster(1, 4_000, false);
+    assert!(made.objects >= 50_000, "{made:?}");
+    let ended = plan(&["-f", "-", "-o", "json"], Some(&text));
+    assert!(
+        ended.stderr.contains("; planning") && ended.stderr.contains(&format!("{} pvc", made.claimed_volumes)),
+        "{}",
+        ended.stderr
+    );
+    assert_eq!(ended.json()["volumes"], made.claimed_volumes);
+}

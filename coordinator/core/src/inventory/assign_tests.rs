@@ -187,6 +187,28 @@ fn pods_that_ended_or_go_hold_nothing() {
     assert!(inventory.groups[&of_namespace()].pods.is_empty());
 }
 
+/// Kubernetes calls the claim of a generic ephemeral volume `<pod>-<volume>` and gives it to the pod.
+#[test]
+fn ephemeral_volumes_belong_to_their_pod_and_so_to_its_set() {
+    let cluster = Cluster::default().set("db", 1, 0).claim("db-0-scratch").claim("web-scratch");
+    let cluster = cluster
+        .pod("db-0", Some(owner(OwnerKind::StatefulSet, "db")), &["db-0-scratch"], None)
+        .pod("web", Some(owner(OwnerKind::Other, "web-6d4cf56db6")), &["web-scratch"], None)
+        .edit(|facts| {
+            facts.claims.get_mut(&key("db-0-scratch")).unwrap().owners = vec![owner(OwnerKind::Pod, "db-0")];
+            facts.claims.get_mut(&key("web-scratch")).unwrap().owners = vec![owner(OwnerKind::Pod, "web")];
+        });
+    let inventory = cluster.take();
+    assert_eq!(
+        (claims(&inventory, &of_set("db")), claims(&inventory, &of_namespace())),
+        (vec!["db-0-scratch".into()], vec!["web-scratch".into()])
+    );
+    assert_eq!(inventory.findings, []);
+    // While the pod is replaced its claim is nobody's by use, and the set's by its owners all the same.
+    let going = cluster.edit(|facts| facts.pods.get_mut(&key("db-0")).unwrap().deleting = true).take();
+    assert_eq!(claims(&going, &of_set("db")), ["db-0-scratch"]);
+}
+
 #[test]
 fn owners_in_a_circle_or_nowhere_are_told_and_nothing_hangs() {
     let cluster = Cluster::default().running("db", 1, 0).edit(|facts| {
