@@ -51,7 +51,7 @@ pub fn pod(namespace: &str, name: &str) -> Pod {
         claims: Box::default(),
         pre_hook: PreHook::None,
         mode: None,
-        labelled_as: None,
+        own_label: false,
         policy: None,
     }
 }
@@ -66,7 +66,7 @@ pub fn grouped_pod(namespace: &str, name: &str, group: &str, claims: &[&str]) ->
 pub fn bind(world: &mut World, namespace: &str, claim: &str, ebs: bool) {
     let volume = format!("pv-{namespace}-{claim}");
     world.put_claim(Claim { key: key(namespace, claim), volume: Some(volume.clone()) });
-    world.put_volume(Volume { name: volume, ebs });
+    world.put_volume(Volume { name: volume, ebs, claim: Some(key(namespace, claim)) });
 }
 
 pub fn backup(name: &str, phase: BackupPhase, namespaces: &[&str]) -> Backup {

@@ -29,7 +29,7 @@ pub fn label_for(pod: &Pod, uses_ebs: bool) -> Option<Labelling> {
         return None;
     }
     let stands = pod.labels.get(LABEL_SNAPSHOT_GROUP);
-    if stands.is_some() && stands != pod.labelled_as.as_deref() {
+    if stands.is_some() && !pod.own_label {
         return None;
     }
     let group = group_by_owner(&pod.key.namespace, pod.owner.as_ref(), uses_ebs)?;
@@ -73,12 +73,13 @@ mod tests {
         let here = GroupId::for_stateful_set(&db.key.namespace, "db");
         db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), old.to_string());
         assert_eq!(label_for(&db, true), None, "whoever put it there is not known");
-        db.labelled_as = Some(old.as_str().into());
+        db.own_label = true;
         assert_eq!(label_for(&db, true), Some(Labelling { group: here.clone(), instead_of: Some(old) }));
         db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), "by-hand".into());
+        db.own_label = false;
         assert_eq!(label_for(&db, true), None, "somebody changed it since");
         db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), here.to_string());
-        db.labelled_as = Some(here.as_str().into());
+        db.own_label = true;
         assert_eq!(label_for(&db, true), None);
     }
 

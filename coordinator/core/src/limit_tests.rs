@@ -232,7 +232,7 @@ fn pending_snapshots_are_in_use_and_none_is_counted_twice() {
     bed.content("b", true);
     assert_eq!(bed.state.usage(bed.now()).volumes, 1);
     // The claim that `a` is of belongs to a group that holds a grant: its grant counts it.
-    bed.take(Event::Volume(crate::objects::Volume { name: "pv-a".to_owned(), ebs: true }));
+    bed.take(Event::Volume(crate::objects::Volume { name: "pv-a".to_owned(), ebs: true, claim: None }));
     bed.take(Event::Claim(crate::objects::Claim { key: key("prod", "data"), volume: Some("pv-a".to_owned()) }));
     bed.take(Event::Pod(crate::fixtures::grouped_pod("prod", "db-0", "db", &["data"])));
     bed.take(Event::CutAsked(AskedCut { claim: key("prod", "data"), snapshot: "a".to_owned(), backup: None }));

@@ -1,6 +1,7 @@
 //! The API objects that decisions look at, cut down to the fields they use. The shell fills them in.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use shared::identity::{Namespace, PodName, PodUid};
 use shared::time::WallTime;
@@ -53,7 +54,7 @@ pub enum PodPhase {
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Owner {
     /// A StatefulSet of the pod's namespace.
-    StatefulSet(String),
+    StatefulSet(Arc<str>),
     /// Anything else (ReplicaSet, Job, …).
     Other,
 }
@@ -92,8 +93,8 @@ pub struct Pod {
     pub pre_hook: PreHook,
     /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
     pub mode: Option<Box<str>>,
-    /// The annotation [`shared::names::ANNOTATION_LABELLED_AS`], as written.
-    pub labelled_as: Option<Box<str>>,
+    /// Its group label is the coordinator's own, and nobody has changed it since: [`shared::names::ANNOTATION_LABELLED_AS`] says the same.
+    pub own_label: bool,
     /// What it says about holding its group still, where it says anything.
     pub policy: Option<Box<PolicyTexts>>,
 }
@@ -114,6 +115,8 @@ pub struct Volume {
     pub name: String,
     /// Whether it is an EBS volume (CSI, in-tree, or migrated).
     pub ebs: bool,
+    /// The claim that it is bound to.
+    pub claim: Option<ObjectKey>,
 }
 
 /// A StatefulSet.

@@ -79,7 +79,7 @@ impl State {
             Some(Owner::Other) | None => None,
         });
         match set {
-            Some(name) if GroupId::for_stateful_set(&key.namespace, name) == key.group => Some(name.clone()),
+            Some(name) if GroupId::for_stateful_set(&key.namespace, name) == key.group => Some(name.to_string()),
             _ => (GroupId::for_namespace_volumes(&key.namespace) == key.group).then(|| "volumes".to_owned()),
         }
     }

@@ -282,7 +282,7 @@ impl State {
         let PodKey { namespace, name } = &pod.key;
         let set = match &pod.owner {
             Some(Owner::StatefulSet(name)) => {
-                self.world.stateful_set(&ObjectKey { namespace: namespace.clone(), name: name.clone() })
+                self.world.stateful_set(&ObjectKey { namespace: namespace.clone(), name: name.to_string() })
             }
             Some(Owner::Other) | None => None,
         };

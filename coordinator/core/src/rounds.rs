@@ -74,8 +74,10 @@ impl State {
             }
             notices.extend(alive_before.into_iter().filter_map(|pod| lost(key, round, pod)));
         }
+        // A large cluster has thousands of groups of which nothing is to be said yet: a record is a kilobyte.
         let empty = record.round.is_none() && record.stored == crate::stored::Stored::Absent;
-        if !(empty && self.world.pods_of(key).next().is_none()) {
+        let nothing_said = idle && record.complaints.is_empty() && record.untold.is_none();
+        if !(empty && (nothing_said || self.world.pods_of(key).next().is_none())) {
             self.groups.insert(key.clone(), record);
         }
         if idle {

@@ -160,9 +160,9 @@ impl State {
                 self.reconsider_users(&key);
             }
             Event::Volume(volume) => {
-                let name = volume.name.clone();
+                let claim = volume.claim.clone();
                 self.world.put_volume(volume);
-                if let Some(claim) = self.world.claim_of_volume(&name).cloned() {
+                if let Some(claim) = claim {
                     self.reconsider_users(&claim);
                 }
             }
@@ -339,7 +339,7 @@ impl State {
                 // The watch will say so too; until then the pod must not be labelled again.
                 if let Some(mut known) = self.world.pod(&pod).cloned() {
                     known.labels.insert(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_string());
-                    known.labelled_as = Some(group.as_str().into());
+                    known.own_label = true;
                     let left = self.world.put_pod(known);
                     self.active.extend(left);
                 }

@@ -19,7 +19,7 @@ pub struct World {
     /// Names, sorted: the namespace is the group's.
     by_group: BTreeMap<GroupKey, Vec<PodName>>,
     claims: BTreeMap<ObjectKey, KnownClaim>,
-    volumes: BTreeMap<Box<str>, KnownVolume>,
+    ebs_volumes: BTreeSet<Box<str>>,
     stateful_sets: BTreeMap<ObjectKey, StatefulSet>,
     backups: BTreeMap<ObjectKey, Backup>,
     cuts: BTreeMap<ObjectKey, BTreeMap<String, Cut>>,
@@ -35,19 +35,12 @@ struct KnownClaim {
     users: Box<[PodName]>,
 }
 
-/// A volume that is there and of EBS, or that a claim names.
-#[derive(Clone, Debug, Default)]
-struct KnownVolume {
-    ebs: bool,
-    claim: Option<ObjectKey>,
-}
-
 impl World {
     /// Fills the trees' nodes: what comes in order, as a list does, leaves them half empty.
     pub fn pack(&mut self) {
         self.pods = std::mem::take(&mut self.pods).into_iter().collect();
         self.claims = std::mem::take(&mut self.claims).into_iter().collect();
-        self.volumes = std::mem::take(&mut self.volumes).into_iter().collect();
+        self.ebs_volumes = std::mem::take(&mut self.ebs_volumes).into_iter().collect();
         self.by_group.values_mut().for_each(Vec::shrink_to_fit);
     }
 
@@ -94,17 +87,15 @@ impl World {
     /// Takes a claim as it is now.
     pub fn put_claim(&mut self, claim: Claim) {
         let Claim { key, volume } = claim;
-        self.unbind(&key);
-        if let Some(volume) = &volume {
-            self.volumes.entry(volume.as_str().into()).or_default().claim = Some(key.clone());
-        }
         self.claims.entry(key).or_default().volume = volume.map(String::into_boxed_str);
     }
 
     /// Forgets a claim, and the cuts of it.
     pub fn remove_claim(&mut self, key: &ObjectKey) {
-        self.unbind(key);
-        self.drop_unknown_claim(key);
+        if let Some(known) = self.claims.get_mut(key) {
+            known.volume = None;
+            self.drop_unknown_claim(key);
+        }
         self.cuts.remove(key);
         self.asked_cuts.remove(key);
     }
@@ -115,22 +106,10 @@ impl World {
         }
     }
 
-    fn unbind(&mut self, key: &ObjectKey) {
-        let Some(volume) = self.claims.get_mut(key).and_then(|claim| claim.volume.take()) else { return };
-        if let Some(known) = self.volumes.get_mut(&volume)
-            && known.claim.as_ref() == Some(key)
-        {
-            known.claim = None;
-            if !known.ebs {
-                self.volumes.remove(&volume);
-            }
-        }
-    }
-
     /// Takes a volume as it is now.
     pub fn put_volume(&mut self, volume: Volume) {
         if volume.ebs {
-            self.volumes.entry(volume.name.into_boxed_str()).or_default().ebs = true;
+            self.ebs_volumes.insert(volume.name.into_boxed_str());
         } else {
             self.remove_volume(&volume.name);
         }
@@ -138,12 +117,7 @@ impl World {
 
     /// Forgets a volume.
     pub fn remove_volume(&mut self, name: &str) {
-        if let Some(known) = self.volumes.get_mut(name) {
-            known.ebs = false;
-            if known.claim.is_none() {
-                self.volumes.remove(name);
-            }
-        }
+        self.ebs_volumes.remove(name);
     }
 
     /// Takes a StatefulSet as it is now.
@@ -226,19 +200,14 @@ impl World {
         known.flat_map(|(claim, known)| self.named(&claim.namespace, &known.users))
     }
 
-    /// The claim that is bound to a volume.
-    pub fn claim_of_volume(&self, volume: &str) -> Option<&ObjectKey> {
-        self.volumes.get(volume)?.claim.as_ref()
-    }
-
     /// The pod's claims that are bound to EBS volumes.
     pub fn ebs_claims(&self, pod: &Pod) -> BTreeSet<ObjectKey> {
         pod.claims
             .iter()
             .map(|claim| claim_key(pod, claim))
             .filter(|key| {
-                let volume = self.claims.get(key).and_then(|claim| self.volumes.get(claim.volume.as_ref()?));
-                volume.is_some_and(|volume| volume.ebs)
+                let volume = self.claims.get(key).and_then(|claim| claim.volume.as_ref());
+                volume.is_some_and(|volume| self.ebs_volumes.contains(volume))
             })
             .collect()
     }
@@ -317,7 +286,7 @@ impl World {
             }
             let Some(Owner::StatefulSet(name)) = &pod.owner else { return None };
             let set =
-                self.stateful_sets.get(&ObjectKey { namespace: pod.key.namespace.clone(), name: name.clone() })?;
+                self.stateful_sets.get(&ObjectKey { namespace: pod.key.namespace.clone(), name: name.to_string() })?;
             of_set(set).map(|text| (format!("statefulset {}", set.key), text))
         })
     }

@@ -131,7 +131,9 @@ fn groups_that_share_a_volume_keep_its_fifteen_seconds() {
     let shared = VolumeId::parse("vol-0123456789abcdef0").unwrap();
     // As long as they can be and still fit: 59 min and the gap are an hour, and the window has three.
     let mut demands = ["a/1", "b/1", "c/1"].map(|name| group(name, 1, 58 * 60));
-    demands.iter_mut().for_each(|demand| demand.volume_ids = vec![shared]);
+    for demand in &mut demands {
+        demand.volume_ids = vec![shared];
+    }
     let settings = set(|i| i.window_hours = 3);
     let plan = planned(&demands, &settings);
     let mut due: Vec<i64> = plan.slots.values().map(|slot| i64::from(slot.runs[0].due.get())).collect();

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use kube::Client;
+use tokio::runtime::Handle;
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -19,7 +20,8 @@ use crate::error_chain::chain;
 use crate::log::Log;
 use crate::metrics::Metrics;
 use crate::page::{SchedulerWord, held_up};
-use crate::plan::made::Made;
+use crate::plan::cluster::ClusterError;
+use crate::plan::made::{Made, MakeError};
 use crate::publish::Publisher;
 use crate::signals::{Stop, stopped};
 use coordinator_core::schedule_apply::{Action, actions, breaker, missed};
@@ -37,6 +39,17 @@ const WATCH_OVER_MS: u64 = 60_000;
 
 /// After a failure it is tried again this soon, ms.
 const RETRY_MS: u64 = 15_000;
+
+/// Why there is no plan.
+#[derive(Debug, thiserror::Error)]
+enum NoPlan {
+    /// The cluster could not be read.
+    #[error(transparent)]
+    Cluster(#[from] ClusterError),
+    /// The settings allow none, or it is wrong.
+    #[error(transparent)]
+    Make(#[from] MakeError),
+}
 
 /// What the scheduler works with.
 pub struct Scheduler {
@@ -117,19 +130,15 @@ impl Scheduler {
 
     /// Plans and applies; whether all of it was done.
     async fn plan(&self, teller: &mut Teller) -> bool {
-        let facts = match look::everything(&self.client, &self.flags.velero_namespace).await {
-            Ok(facts) => facts,
-            Err(error) => {
-                self.word.send_modify(|word| word.failure = Some(chain(&error)));
-                return teller.unreadable(&error);
-            }
-        };
         let mut flags = ScheduleFlags::clone(&self.flags);
         flags.max_concurrent_snapshots = flags.max_concurrent_snapshots.min(*self.budget.borrow());
-        // A large cluster's plan takes a second, in which nothing else may stand still.
-        let made = tokio::task::spawn_blocking(move || {
-            let made = Made::new(&facts, &flags, None, Timestamp::now());
-            made.map(|made| Found::new(made, &facts, Clock::wall()))
+        let (client, runtime) = (self.client.clone(), Handle::current());
+        // A large cluster's plan takes a second, in which nothing else may stand still. It is read by the same thread: what one thread
+        // takes and another frees, allocators keep.
+        let made = tokio::task::spawn_blocking(move || -> Result<Found, NoPlan> {
+            let facts = runtime.block_on(look::everything(&client, &flags.velero_namespace))?;
+            let made = Made::new(&facts, &flags, None, Timestamp::now())?;
+            Ok(Found::new(made, &facts, Clock::wall()))
         });
         match made.await {
             Ok(Ok(found)) => {
@@ -145,7 +154,10 @@ impl Scheduler {
             }
             Ok(Err(error)) => {
                 self.word.send_modify(|word| word.failure = Some(chain(&error)));
-                teller.no_plan(&error)
+                match error {
+                    NoPlan::Cluster(error) => teller.unreadable(&error),
+                    NoPlan::Make(error) => teller.no_plan(&error),
+                }
             }
             // Cancelled: the process ends.
             Err(_) => false,

@@ -102,7 +102,7 @@ fn pod(group: &str, name: &str) -> Pod {
         claims: Box::default(),
         pre_hook: PreHook::None,
         mode: None,
-        labelled_as: None,
+        own_label: false,
         policy: None,
     }
 }

@@ -10,7 +10,6 @@ use kube::Resource;
 use kube::api::Api;
 use kube::runtime::watcher::{self, Event as Seen, watcher};
 use serde::de::DeserializeOwned;
-use shared::identity::Namespace;
 
 use super::known::Known;
 use super::troubles::Troubles;
@@ -36,16 +35,17 @@ const REFUSALS_BEFORE_ABSENT: u32 = 5;
 /// a call that is not answered ends sooner.
 const QUIET_IS_WELL_AFTER_MS: u64 = ANSWER_TIMEOUT_MS + 5_000;
 
-/// The namespace that an object was last seen in. Lists come by namespace, so its name is kept once a namespace and not once an object.
-#[derive(Debug, Default)]
-pub struct LastNamespace(Option<Namespace>);
+/// The name that an object was last seen with: its namespace's, its owner's. Lists come by namespace and name, so such a text is kept
+/// once, and not once an object.
+#[derive(Debug)]
+pub struct LastName<N>(pub Option<N>);
 
-impl LastNamespace {
+impl<N: Clone + PartialEq> LastName<N> {
     /// Shares the text, where it is the same.
-    pub fn share(&mut self, namespace: &mut Namespace) {
+    pub fn share(&mut self, name: &mut N) {
         match &self.0 {
-            Some(last) if last == namespace => namespace.clone_from(last),
-            _ => self.0 = Some(namespace.clone()),
+            Some(last) if last == name => name.clone_from(last),
+            _ => self.0 = Some(name.clone()),
         }
     }
 }

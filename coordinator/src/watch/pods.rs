@@ -12,6 +12,7 @@ use serde::de::IgnoredAny;
 use shared::identity::IdentityError;
 use shared::names::{
     ANNOTATION_FROZEN_MAX, ANNOTATION_FROZEN_TIME_MAX, ANNOTATION_LABELLED_AS, ANNOTATION_MODE, ANNOTATION_THAW_ON_CUT,
+    LABEL_SNAPSHOT_GROUP,
 };
 
 use super::hooks;
@@ -67,16 +68,21 @@ pub fn reduce(pod: SlimPod) -> Result<Pod, IdentityError> {
         uid: metadata.uid.unwrap_or_default().parse()?,
         phase: phase(status.and_then(|status| status.phase).as_deref()),
         deleting: metadata.deletion_timestamp.is_some(),
+        own_label: own_label(metadata.labels.as_ref(), metadata.annotations.as_ref()),
         labels: metadata.labels.as_ref().map(Labels::new).unwrap_or_default(),
         owner: owner(metadata.owner_references.unwrap_or_default()),
         claims: claims(&name, spec.volumes.unwrap_or_default()),
         pre_hook: metadata.annotations.as_ref().map(hooks::of_pod).unwrap_or_default(),
         mode: annotation(ANNOTATION_MODE),
-        labelled_as: annotation(ANNOTATION_LABELLED_AS),
         policy: Some(policy_texts(metadata.annotations.as_ref()))
             .filter(|texts| *texts != PolicyTexts::default())
             .map(Box::new),
     })
+}
+
+fn own_label(labels: Option<&BTreeMap<String, String>>, annotations: Option<&BTreeMap<String, String>>) -> bool {
+    let label = labels.and_then(|labels| labels.get(LABEL_SNAPSHOT_GROUP));
+    label.is_some() && label == annotations.and_then(|annotations| annotations.get(ANNOTATION_LABELLED_AS))
 }
 
 /// What an object's annotations say about holding its group still.
@@ -101,7 +107,7 @@ fn phase(word: Option<&str>) -> PodPhase {
 fn owner(references: Vec<OwnerReference>) -> Option<Owner> {
     let controller = references.into_iter().find(|reference| reference.controller == Some(true))?;
     Some(match (controller.api_version.split('/').next(), controller.kind.as_str()) {
-        (Some("apps"), "StatefulSet") => Owner::StatefulSet(controller.name),
+        (Some("apps"), "StatefulSet") => Owner::StatefulSet(controller.name.into()),
         _ => Owner::Other,
     })
 }
@@ -150,9 +156,21 @@ mod tests {
             "status": {"phase": "Running", "conditions": [{"type": "Ready"}]},
         }));
         assert_eq!(pod.key.to_string(), "prod/db-0");
-        assert_eq!(pod.owner, Some(Owner::StatefulSet("db".to_owned())));
+        assert_eq!(pod.owner, Some(Owner::StatefulSet("db".into())));
         assert_eq!(*pod.claims, ["data-db-0", "db-0-scratch"]);
         assert_eq!((pod.phase, pod.deleting, pod.mode.as_deref()), (PodPhase::Running, false, Some("barrier")));
+    }
+
+    #[test]
+    fn a_group_label_is_ours_as_long_as_our_own_word_beside_it_says_the_same() {
+        let key = "velero.io/snapshot-group";
+        for (label, word, ours) in
+            [(json!({key: "g"}), "g", true), (json!({key: "by-hand"}), "g", false), (json!({}), "g", false)]
+        {
+            let pod = read(json!({"metadata": {"namespace": "a", "name": "b", "uid": "u", "labels": label,
+                "annotations": {ANNOTATION_LABELLED_AS: word}}, "spec": {}}));
+            assert_eq!(pod.own_label, ours, "{label}");
+        }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use shared::names::LABEL_ROLE;
 use tokio::task::JoinSet;
 
 use super::cut_join::CutJoin;
-use super::follow::{LastNamespace, Reduced, Source, Told, follow};
+use super::follow::{LastName, Reduced, Source, Told, follow};
 use super::leases::{LeaseKey, key_of};
 use super::snapshots::Asked;
 use super::troubles::Troubles;
@@ -71,7 +71,7 @@ impl Watches {
         let client = self.client.clone();
         let pods =
             pod_selector.map_or_else(watcher::Config::default, |labels| watcher::Config::default().labels(labels));
-        let (mut of_pods, mut of_claims) = (LastNamespace::default(), LastNamespace::default());
+        let (mut of_pods, mut of_claims, mut owners) = (LastName(None), LastName(None), LastName(None));
         self.start(
             Source {
                 kind: Kind::Pods,
@@ -80,6 +80,9 @@ impl Watches {
                 reduce: move |pod| {
                     let Ok(mut pod) = pods::reduce(pod) else { return Reduced::NotOurs };
                     of_pods.share(&mut pod.key.namespace);
+                    if let Some(owner) = &mut pod.owner {
+                        owners.share(owner);
+                    }
                     Reduced::Ours(pod.key.clone(), pod)
                 },
             },

@@ -1,6 +1,6 @@
 //! What decisions see of a `PersistentVolume`: whether EBS holds it.
 
-use coordinator_core::objects::Volume;
+use coordinator_core::objects::{ObjectKey, Volume};
 use kube::api::{ApiResource, NotUsed, Object};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -18,6 +18,16 @@ pub type SlimVolume = Object<VolumeSpec, NotUsed>;
 pub struct VolumeSpec {
     csi: Option<Csi>,
     aws_elastic_block_store: Option<IgnoredAny>,
+    claim_ref: Option<ClaimRef>,
+}
+
+/// `spec.claimRef`.
+#[derive(Clone, Debug, Deserialize)]
+struct ClaimRef {
+    #[serde(default)]
+    namespace: String,
+    #[serde(default)]
+    name: String,
 }
 
 /// `spec.csi`.
@@ -38,7 +48,13 @@ pub fn reduce(volume: SlimVolume) -> Volume {
         .annotations
         .is_some_and(|annotations| annotations.get(ANNOTATION_MIGRATED_TO).is_some_and(|to| to == EBS_CSI_DRIVER));
     let csi = spec.csi.is_some_and(|csi| csi.driver == EBS_CSI_DRIVER);
-    Volume { name: metadata.name.unwrap_or_default(), ebs: csi || spec.aws_elastic_block_store.is_some() || migrated }
+    let claim =
+        spec.claim_ref.and_then(|claim| Some(ObjectKey { namespace: claim.namespace.parse().ok()?, name: claim.name }));
+    Volume {
+        name: metadata.name.unwrap_or_default(),
+        ebs: csi || spec.aws_elastic_block_store.is_some() || migrated,
+        claim,
+    }
 }
 
 #[cfg(test)]
@@ -49,7 +65,15 @@ mod tests {
     fn check(spec: &Value, annotations: &Value, ebs: bool) {
         let volume = json!({"metadata": {"name": "pv-1", "annotations": annotations}, "spec": spec});
         let found = reduce(serde_json::from_value(volume).unwrap());
-        assert_eq!(found, Volume { name: "pv-1".to_owned(), ebs }, "{spec}");
+        assert_eq!(found, Volume { name: "pv-1".to_owned(), ebs, claim: None }, "{spec}");
+    }
+
+    #[test]
+    fn it_says_whose_it_is() {
+        let spec =
+            json!({"csi": {"driver": "ebs.csi.aws.com"}, "claimRef": {"namespace": "prod", "name": "data-db-0"}});
+        let volume = reduce(serde_json::from_value(json!({"metadata": {"name": "pv-1"}, "spec": spec})).unwrap());
+        assert_eq!(volume.claim.map(|claim| claim.to_string()).as_deref(), Some("prod/data-db-0"));
     }
 
     #[test]

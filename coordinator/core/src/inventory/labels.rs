@@ -112,7 +112,7 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_goes_in_comes_out(map in prop::collection::btree_map("([a-z./]{1,8}|app|helm.sh/chart|velero.io/snapshot-group|app.kubernetes.io/name)", "[a-zA-Z0-9=._-]{0,8}", 0..6)) {
+        fn what_goes_in_comes_out(map in prop::collection::btree_map(r"([a-z./]{1,8}|app|helm\.sh/chart|velero\.io/snapshot-group|app\.kubernetes\.io/name)", "[a-zA-Z0-9=._-]{0,8}", 0..6)) {
             let labels = Labels::new(&map);
             prop_assert_eq!(labels.to_map(), map.clone());
             for (key, value) in &map {

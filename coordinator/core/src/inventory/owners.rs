@@ -11,7 +11,7 @@ const CHAIN_MAX: usize = 8;
 pub fn controller(owners: &[OwnerFact]) -> Option<Owner> {
     let controller = owners.iter().find(|owner| owner.controller)?;
     Some(match controller.kind {
-        OwnerKind::StatefulSet => Owner::StatefulSet(controller.name.clone()),
+        OwnerKind::StatefulSet => Owner::StatefulSet(controller.name.as_str().into()),
         OwnerKind::Pod | OwnerKind::Other => Owner::Other,
     })
 }

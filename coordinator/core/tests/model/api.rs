@@ -142,7 +142,9 @@ impl Api {
 
     /// All that stands there, as a first list.
     pub fn list(&self) -> Vec<Event> {
-        let volume = |claim: &Claim| Event::Volume(Volume { name: claim.volume.clone().unwrap(), ebs: true });
+        let volume = |claim: &Claim| {
+            Event::Volume(Volume { name: claim.volume.clone().unwrap(), ebs: true, claim: Some(claim.key.clone()) })
+        };
         let mut events: Vec<Event> = self.claims.iter().map(volume).collect();
         events.extend(self.claims.iter().cloned().map(Event::Claim));
         events.extend(self.pods.values().cloned().map(Event::Pod));

@@ -106,7 +106,7 @@ fn execute(api: &mut Api, command: Command) -> Outcome {
                 return Outcome::Conflict;
             };
             known.labels.insert(label.into(), group.to_string());
-            known.labelled_as = Some(group.as_str().into());
+            known.own_label = true;
             api.put_pod(known);
             Outcome::Conflict
         }

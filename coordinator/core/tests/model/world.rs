@@ -270,7 +270,7 @@ fn pod(key: &PodKey, group: &GroupKey, incarnation: u64) -> Pod {
         claims: [format!("data-{}", key.name)].into(),
         pre_hook: PreHook::None,
         mode: None,
-        labelled_as: None,
+        own_label: false,
         policy: None,
     }
 }
