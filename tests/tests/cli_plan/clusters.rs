@@ -132,7 +132,7 @@ async fn a_long_list_says_how_far_it_is() {
 /// The same for a large dump: what was read is said before the plan is there.
 #[test]
 fn a_large_dump_says_what_was_read() {
-    let (text, made) = cluster(1, 4_000, false);
+    let (text, made) = cluster(1, 5_000, false);
     assert!(made.objects >= 50_000, "{made:?}");
     let ended = plan(&["-f", "-", "-o", "json"], Some(&text));
     assert!(
