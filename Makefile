@@ -135,7 +135,7 @@ go-tools: ## The Go programs of the real beds: formatted, vetted, tested
 	  CGO_ENABLED=0 go vet -trimpath ./...; CGO_ENABLED=0 go test -trimpath ./...; \
 	done
 
-bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; three minutes once built
+bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; a quarter of an hour once built
 	cargo bench --locked -p testbed --bench numbers
 	cargo bench --locked -p coordinator-core --bench plan
 	cargo bench --locked -p coordinator-simulation --bench contenders
