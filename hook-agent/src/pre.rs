@@ -47,6 +47,8 @@ pub struct Hook {
     pub access: AccessFlags,
     /// The pod's resident, where one answers. It leaves calls to this hook as long as this lives.
     pub resident: Option<Engaged>,
+    /// Why the pod is not still though this hook has no steps: its resident has them.
+    pub resident_holds: Option<&'static str>,
 }
 
 /// How a wait ended.
@@ -86,6 +88,7 @@ pub async fn run(settings: &PreSettings, clock: Clock) -> ExitCode {
         quiesce: settings.quiesce.clone(),
         access: settings.access.clone(),
         resident: None,
+        resident_holds: None,
     };
     match hold(settings, &mut hook).await {
         Ok(()) => ExitCode::Ok,

@@ -46,6 +46,11 @@ impl Still {
         Self::failed(plan, "the group's policy lets only so many members be held still at once".to_owned())
     }
 
+    /// Goes on as it is: this hook has no steps, and its pod's resident, which has them, did not hold.
+    pub fn left_to_resident(why: &str) -> Self {
+        Self::failed(&Plan::default(), why.to_owned())
+    }
+
     /// How the pod stands, for people.
     pub fn in_words(&self) -> String {
         match &self.failure {

@@ -134,6 +134,9 @@ pub async fn behind_another(hook: &Hook, member: &Member) -> Result<(), Failure>
 
 /// Holds still by the plan, within this time, and for no longer than Velero's timeout allows.
 pub(super) async fn hold_still(hook: &Hook, member: Option<&Member>, within_ms: u64) -> Still {
+    if let Some(why) = hook.resident_holds.filter(|_| hook.plan.is_empty()) {
+        return Still::left_to_resident(why);
+    }
     let latest_ms = hook.limits.hook_timeout_ms.saturating_sub(EXIT_RESERVE_MS + REPORT_RESERVE_MS);
     let left_ms = latest_ms.saturating_sub(hook.clock.elapsed_ms());
     let limit = Duration::from_millis(left_ms.min(hook.plan.quiesce_ms_max() + KEEPER_MS).min(within_ms));

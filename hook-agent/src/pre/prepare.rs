@@ -44,6 +44,7 @@ pub async fn prepare(settings: &PreSettings, hook: &mut Hook) -> Result<Prepared
     }
     let limit_ms = settings.limits.deadline_ms.saturating_sub(hook.clock.elapsed_ms());
     hook.resident = Engaged::before_pre(settings.quiesce.state_dir.as_deref(), Duration::from_millis(limit_ms)).await;
+    hook.resident_holds = Engaged::holds_instead(hook.resident.as_ref(), settings.quiesce.state_dir.as_deref());
     let called = hook.resident.as_ref().is_some_and(|resident| resident.word.called.is_some());
     if !called {
         sweep(hook).await;

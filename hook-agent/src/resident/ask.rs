@@ -120,6 +120,20 @@ impl Engaged {
         let _ = self.line.get_ref().try_write(&line(&Ask::Obeys(epoch)));
     }
 
+    /// Why a hook without steps of its own must not claim that the pod is still: those are the resident's. `engaged` is what came of
+    /// [`Self::before_pre`]; one that has run and does not answer now may have some.
+    pub fn holds_instead(engaged: Option<&Self>, given: Option<&Path>) -> Option<&'static str> {
+        match engaged {
+            Some(resident) if resident.word.has_steps => {
+                Some("the steps are its resident's (QUIESCE), which did not hold it for this hook")
+            }
+            Some(_) => None,
+            None => Place::existing(given).iter().any(|place| place.resident_socket().exists()).then_some(
+                "this hook has no steps (QUIESCE), and the pod's resident, which may have some, did not answer",
+            ),
+        }
+    }
+
     async fn of(given: Option<&Path>, ask: &Ask, limit: Duration) -> Option<Self> {
         for place in Place::existing(given) {
             let Ok((mut line, Answer::Working)) = asked(&place, ask).await else { continue };

@@ -96,14 +96,19 @@ impl Running {
 
     /// Sends a signal by name.
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().expect("it still runs").to_string();
+        let pid = self.pid().to_string();
         let sent = std::process::Command::new("kill").args(["-s", name, &pid]).status().expect("kill can be run");
         assert!(sent.success(), "kill -s {name} {pid}: {sent}");
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id().expect("it still runs")
+    }
+
     /// The highest resident set so far, KiB.
     pub fn peak_rss_kib(&self) -> u64 {
-        let pid = self.child.id().expect("it still runs");
+        let pid = self.pid();
         let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("its status can be read");
         let line = status.lines().find(|l| l.starts_with("VmHWM:")).expect("VmHWM is there");
         line.split_whitespace().nth(1).and_then(|kib| kib.parse().ok()).expect("a number of KiB")

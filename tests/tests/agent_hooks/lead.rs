@@ -116,6 +116,27 @@ async fn a_hook_that_waits_obeys_the_call_itself_under_its_own_attempt() {
 }
 
 #[tokio::test]
+async fn a_hook_without_steps_claims_nothing_where_the_resident_that_has_them_did_not_hold() {
+    let bed = Bed::start().await;
+    let resident = standing_by(&bed, &exec_plan(&bed)).await;
+    let claims_nothing = async |why: &str| {
+        let (_, ended) = bed.released(pre(&bed)).await;
+        ended.check(0, &["NOT HELD STILL", why]);
+        let member = bed.member().expect("a Lease");
+        assert_eq!((member.phase, member.quiesced_at), (MemberPhase::Quiesced, None), "{member:?}");
+        assert_eq!(bed.log(), [""; 0]);
+    };
+    // Released without a call: as when the round's mode is another one.
+    claims_nothing("did not hold it for this hook").await;
+    resident.signal("STOP");
+    claims_nothing("did not answer").await;
+    resident.signal("CONT");
+    resident.signal("KILL");
+    resident.ended().await;
+    claims_nothing("did not answer").await;
+}
+
+#[tokio::test]
 async fn a_call_that_a_hook_obeyed_is_not_obeyed_again_when_the_hook_is_gone() {
     let bed = Bed::start().await;
     let _resident = standing_by(&bed, &exec_plan(&bed)).await;
