@@ -89,10 +89,10 @@ pub async fn run(place: Place) -> ExitCode {
     ExitCode::Ok
 }
 
-/// A later bell, when the keeper is alive and letting go.
+/// A later bell, when the keeper is at work letting go.
 fn more_time(place: &Place) -> Option<Bell> {
     let record = Record::read(place).ok().flatten()?;
-    let at_work = record.letting_go && record.keeper.is_some_and(ProcessMark::lives);
+    let at_work = record.letting_go && record.keeper.is_some_and(ProcessMark::goes_on);
     let steps_ms: u64 = record.hold.steps.iter().map(Step::timeout_ms).sum();
     at_work.then(|| Bell::at_ms(boot_clock::now_ms() + steps_ms + LETTING_GO_GRACE_MS).ok()).flatten()
 }

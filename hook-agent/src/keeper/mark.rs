@@ -30,6 +30,11 @@ impl ProcessMark {
         start_ticks(self.pid) == Some(self.start_ticks)
     }
 
+    /// Whether it lives and is not stopped by a signal: whoever stops it need not come back.
+    pub fn goes_on(self) -> bool {
+        stat(self.pid).is_some_and(|(state, start)| start == self.start_ticks && !matches!(state, 'T' | 't'))
+    }
+
     /// Ends it at once, if it is still the same process. Whether it was.
     pub fn kill(self) -> bool {
         self.lives() && Pid::from_raw(self.pid).is_some_and(|pid| kill_process(pid, Signal::KILL).is_ok())
@@ -43,11 +48,19 @@ impl ProcessMark {
 
 /// When a process began, in clock ticks since the machine did. `None`: there is none, or only its remains.
 fn start_ticks(pid: i32) -> Option<u64> {
+    stat(pid).map(|(_, start)| start)
+}
+
+/// A process's state letter, and when it began.
+fn stat(pid: i32) -> Option<(char, u64)> {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // The name stands in parentheses and may contain anything, parentheses too.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    (!matches!(state, "Z" | "X")).then(|| fields.nth(START_FIELD - 1)?.parse().ok()).flatten()
+    let state = fields.next()?.chars().next()?;
+    if matches!(state, 'Z' | 'X') {
+        return None;
+    }
+    Some((state, fields.nth(START_FIELD - 1)?.parse().ok()?))
 }
 
 #[cfg(test)]
@@ -62,6 +75,13 @@ mod tests {
         assert!(!another.lives() && !another.kill() && !another.kill_group(), "a number alone names nobody");
         let mut child = std::process::Command::new("sleep").arg("600").spawn().unwrap();
         let mark = ProcessMark::of(child.id()).unwrap();
+        assert!(mark.lives() && mark.goes_on());
+        let stopped =
+            std::process::Command::new("kill").args(["-s", "STOP", &child.id().to_string()]).status().unwrap();
+        assert!(stopped.success());
+        while mark.goes_on() {
+            std::thread::yield_now();
+        }
         assert!(mark.lives() && mark.kill());
         child.wait().unwrap();
         assert!(!mark.lives() && ProcessMark::of(child.id()).is_none());

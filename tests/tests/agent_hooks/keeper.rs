@@ -258,6 +258,29 @@ async fn a_thaw_that_fails_is_tried_again_and_never_silent() {
 }
 
 #[tokio::test]
+async fn a_keeper_that_is_stopped_while_it_lets_go_is_given_no_more_time() {
+    let bed = Bed::start().await;
+    let open = bed.path("open");
+    let plan = exec_plan_with(
+        &bed,
+        "",
+        &format!("test -e {} || exit 3; echo open >>{}", open.display(), bed.path("log").display()),
+    );
+    bed.released(bed.pre_with(&plan).env("QUIESCE_MAX", "2s")).await.1.check(0, &[]);
+    let held = std::time::Instant::now();
+    signal("TERM", bed.the("keep"));
+    let tries = || (bed.log().iter().filter(|word| *word == "thaw").count() >= 2).then_some(());
+    assert!(eventually(tries).await.is_some(), "it does not try again: {:?}", bed.log());
+    signal("STOP", bed.the("keep"));
+    std::fs::write(&open, "").expect("the folder is writable");
+    let thawed = || bed.log().contains(&"open".to_owned()).then_some(());
+    assert!(eventually(thawed).await.is_some(), "{:?}", bed.log());
+    // One that were at work would have its step's ten seconds, and ten more.
+    assert!(held.elapsed() < std::time::Duration::from_secs(12), "held for {:?}", held.elapsed());
+    bed.nobody_is_left().await;
+}
+
+#[tokio::test]
 async fn nothing_held_where_something_should_be_is_not_counted() {
     let bed = Bed::start().await;
     bed.holding(&exec_plan(&bed)).await;
