@@ -153,25 +153,23 @@ async fn without_a_strike_the_group_is_consistent_and_is_said_to_be() {
 async fn whoever_is_killed_or_stopped_everything_is_let_go_and_no_receipt_says_too_much() {
     // `KILL_MATRIX="Lead Thawing"` plays these alone.
     let only = std::env::var("KILL_MATRIX").unwrap_or_default();
-    let cases = case::all();
     let room = Arc::new(Semaphore::new(SIDE_BY_SIDE));
     let mut running = JoinSet::new();
-    for case in cases.into_iter().filter(|case| case.to_string().contains(&only)) {
+    for case in case::all().into_iter().filter(|case| case.to_string().contains(&only)) {
         let room = Arc::clone(&room);
         running.spawn(async move {
             let _room = room.acquire().await.expect("it is never closed");
-            let came = tokio::spawn({
+            let played = tokio::spawn({
                 let case = case.clone();
                 async move { run(&case, QUIESCE_MAX).await }
             });
-            let came = came.await.unwrap_or_else(|panicked| Err(panicked.to_string()));
-            (case, came)
+            (case, played.await.unwrap_or_else(|panicked| Err(panicked.to_string())))
         });
     }
     let (mut wrong, mut seen, mut longest) = (Vec::new(), BTreeMap::new(), (0, String::new()));
-    while let Some(came) = running.join_next().await {
-        let (case, came) = came.expect("it does not panic");
-        match came {
+    while let Some(played) = running.join_next().await {
+        let (case, outcome) = played.expect("it does not panic");
+        match outcome {
             Err(why) => wrong.push(format!("{case}: {why}")),
             Ok(Came { held_ms, .. }) if held_ms > HELD_MS_MAX + STARTING_MS => {
                 wrong.push(format!("{case}: held for {held_ms} ms"));

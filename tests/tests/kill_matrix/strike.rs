@@ -40,7 +40,7 @@ pub async fn strike(bed: &Arc<Bed>, case: &Case, hook: Option<u32>) -> tokio::ta
                 });
             }
             (Action::Kill, _) => {
-                processes.iter().for_each(|pid| signal(*pid, Signal::KILL));
+                send(&processes, Signal::KILL);
                 match victim {
                     Victim::Resident => bed.pods[0].start_resident(),
                     Victim::Coordinator => bed.start_coordinator(),
@@ -48,13 +48,13 @@ pub async fn strike(bed: &Arc<Bed>, case: &Case, hook: Option<u32>) -> tokio::ta
                 }
             }
             (Action::Stop, _) => {
-                processes.iter().for_each(|pid| signal(*pid, Signal::STOP));
+                send(&processes, Signal::STOP);
                 if victim == Victim::Coordinator {
                     bed.start_coordinator();
                 }
                 mending.spawn(async move {
                     tokio::time::sleep(victim.stopped()).await;
-                    processes.iter().for_each(|pid| signal(*pid, Signal::CONT));
+                    send(&processes, Signal::CONT);
                 });
             }
         }
@@ -62,8 +62,10 @@ pub async fn strike(bed: &Arc<Bed>, case: &Case, hook: Option<u32>) -> tokio::ta
     mending
 }
 
-/// Sends a signal to a process that may be gone.
-fn signal(pid: u32, signal: Signal) {
-    let pid = i32::try_from(pid).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
-    let _ = rustix::process::kill_process(pid, signal);
+/// Sends a signal to processes that may be gone.
+fn send(to: &[u32], signal: Signal) {
+    for pid in to {
+        let pid = i32::try_from(*pid).ok().and_then(rustix::process::Pid::from_raw).expect("a pid");
+        let _ = rustix::process::kill_process(pid, signal);
+    }
 }
