@@ -4,16 +4,16 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use shared::admission::{Admission, MemberPhase};
+use shared::boot_time::SteadySpan;
 use shared::deadline::{MEMBER_LEASE_S, STANDBY_LEASE_S};
 use shared::group_lease::Epoch;
 use shared::identity::{AttemptId, GroupId, IdentityError, LeaseName, Namespace, Nonce, PodName, PodUid};
 use shared::member_lease::{MemberLease, Resident};
 use shared::names::member_lease;
 use shared::quiesce::QuiesceKinds;
-use shared::time::WallTime;
 
 use crate::call::CallError;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::identity::Who;
 use crate::leases::Leases;
 
@@ -44,7 +44,7 @@ pub enum Change {
     /// Everything is still.
     Quiesced {
         /// Since when, by the pod's clock; absent when it could not be held still and goes on all the same.
-        at: Option<WallTime>,
+        at: Option<Moment>,
         /// Why it could not.
         failure: Option<String>,
         /// How it got past the gate.
@@ -125,6 +125,7 @@ impl Member {
                 epoch: None,
                 quiesced_at: None,
                 thawed_at: None,
+                steady: SteadySpan::default(),
                 quiesce,
                 let_go: None,
                 resident,
@@ -146,6 +147,7 @@ impl Member {
         self.record.admission = None;
         self.record.epoch = None;
         self.record.quiesced_at = None;
+        self.record.steady = SteadySpan::default();
         self.record.failure = None;
         self.stored = None;
     }
@@ -250,7 +252,8 @@ impl Member {
             Change::Beat => {}
             Change::Quiesced { at, failure, admission, epoch, hold_s } => {
                 record.phase = MemberPhase::Quiesced;
-                record.quiesced_at = *at;
+                record.quiesced_at = at.as_ref().map(|at| at.wall);
+                record.steady = SteadySpan { from: at.as_ref().and_then(|at| at.boot.clone()), to: None };
                 record.failure.clone_from(failure);
                 record.admission = Some(*admission);
                 record.epoch = *epoch;

@@ -16,7 +16,7 @@ use shared::time::WallTime;
 use crate::access;
 use crate::call::CallError;
 use crate::client::Client;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::decide::Unreleased;
 use crate::failure::{Cause, Failure, said};
 use crate::group::{self, Known};
@@ -43,12 +43,12 @@ pub async fn run(settings: &PostSettings, clock: Clock) -> ExitCode {
 }
 
 async fn let_go(settings: &PostSettings, clock: &Clock, lines: &mut Lines) -> Result<(), Failure> {
-    let began_at = Clock::wall();
+    let began = Moment::now();
     // Before anything can be wrong with names or networks.
     let limit = Duration::from_millis(LOCAL_MS);
     let found =
         keeper::ask::let_go(settings.state_dir.as_deref(), "the post hook asked, and no keeper was there", limit).await;
-    let done = end_registration(settings, clock, lines, began_at, &found).await;
+    let done = end_registration(settings, clock, lines, began, &found).await;
     match found {
         // Whatever became of the registration, this is worse.
         Found::StillHeld(why) => Err(Failure::StillHeld(why)),
@@ -60,7 +60,7 @@ async fn end_registration(
     settings: &PostSettings,
     clock: &Clock,
     lines: &mut Lines,
-    began_at: WallTime,
+    began: Moment,
     found: &Found,
 ) -> Result<(), Failure> {
     let mut sources = Sources::new(&settings.names, settings.access.token_file.clone());
@@ -92,7 +92,8 @@ async fn end_registration(
     let leases = Leases::new(client, who.namespace);
     // Where the uid cannot be told, whoever is registered under this name is taken for this pod.
     let pod_uid = sources.uid().ok();
-    let mut ending = Ending { leases, name, pod_uid, began_at, evidence: Evidence::of(found, began_at), tried: false };
+    let mut ending =
+        Ending { leases, name, pod_uid, began_at: began.wall, evidence: Evidence::of(found, began), tried: false };
     let mut progress = Progress::new();
     let ended = retry::until(
         clock,
@@ -177,22 +178,22 @@ fn of(group: Option<&GroupId>) -> String {
 
 /// What the registration's end says about the hold.
 struct Evidence {
-    thawed_at: WallTime,
+    thawed: Moment,
     let_go: LetGo,
     failure: Option<String>,
 }
 
 impl Evidence {
-    fn of(found: &Found, began_at: WallTime) -> Self {
+    fn of(found: &Found, began: Moment) -> Self {
         match found {
-            Found::Nothing => Self { thawed_at: began_at, let_go: LetGo::NothingFound, failure: None },
+            Found::Nothing => Self { thawed: began, let_go: LetGo::NothingFound, failure: None },
             Found::LetGo(outcome) | Found::Earlier(outcome) => Self {
-                thawed_at: outcome.thawed_at,
+                thawed: Moment { wall: outcome.thawed_at, boot: outcome.thawed_boot.clone() },
                 let_go: outcome.let_go,
                 failure: (!matches!(outcome.let_go, LetGo::Asked | LetGo::Cut)).then(|| outcome.words.clone()),
             },
             Found::StillHeld(why) => {
-                Self { thawed_at: began_at, let_go: LetGo::Unproven, failure: Some(format!("not let go: {why}")) }
+                Self { thawed: began, let_go: LetGo::Unproven, failure: Some(format!("not let go: {why}")) }
             }
         }
     }
@@ -262,7 +263,7 @@ impl Ending {
         }
         let member = MemberLease::decode(lease).ok()?;
         if member.phase == MemberPhase::Done
-            && member.thawed_at == Some(self.evidence.thawed_at)
+            && member.thawed_at == Some(self.evidence.thawed.wall)
             && member.renewed_at == self.began_at
         {
             return Some(done(lease));
@@ -283,12 +284,13 @@ impl Ending {
     }
 
     fn patch(&self, version: Option<&str>) -> Value {
-        let Evidence { thawed_at, let_go, failure } = &self.evidence;
+        let Evidence { thawed, let_go, failure } = &self.evidence;
         let [nearest, exact] = let_go_annotations(Some(*let_go));
         let mut patch = json!({
             "metadata": { "annotations": {
                 annotations::PHASE: MemberPhase::Done.as_str(),
-                annotations::THAWED_AT: thawed_at.to_string(),
+                annotations::THAWED_AT: thawed.wall.to_string(),
+                annotations::THAWED_BOOT: thawed.boot.as_ref().map(ToString::to_string).unwrap_or_default(),
                 nearest.0: nearest.1,
                 exact.0: exact.1,
             } },

@@ -9,10 +9,9 @@ pub mod session;
 
 use std::time::Duration;
 
-use shared::time::WallTime;
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::Moment;
 use crate::keeper::ask::{self, Held};
 use crate::keeper::place::Place;
 use crate::keeper::wire::{Hold, ReportTo};
@@ -24,7 +23,7 @@ use crate::settings::QuiesceSettings;
 /// How the pod stands after the attempt to hold it still.
 pub struct Still {
     /// Since when, by the pod's clock; absent when it could not be held still.
-    pub at: Option<WallTime>,
+    pub at: Option<Moment>,
     /// Why it could not.
     pub failure: Option<String>,
     /// What holds, for people.
@@ -34,7 +33,7 @@ pub struct Still {
 
 impl Still {
     fn since_now(words: impl Into<String>) -> Self {
-        Self { at: Some(Clock::wall()), failure: None, words: words.into(), held: None }
+        Self { at: Some(Moment::now()), failure: None, words: words.into(), held: None }
     }
 
     fn failed(plan: &Plan, why: String) -> Self {
@@ -109,7 +108,7 @@ pub async fn begin(
     match ask::hold(&place, wanted, limit).await {
         Ok(held) => {
             let words = [in_short(plan)].into_iter().chain(held.notes.clone()).collect::<Vec<_>>().join("; ");
-            Still { at: Some(held.at), failure: None, words, held: Some(held) }
+            Still { at: Some(held.at.clone()), failure: None, words, held: Some(held) }
         }
         Err(e) => Still::failed(plan, chain(&e)),
     }

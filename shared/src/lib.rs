@@ -4,6 +4,7 @@
 //! A Lease that another program or a person wrote badly decodes to an error value that names the field; nothing panics.
 
 pub mod admission;
+pub mod boot_time;
 pub mod budget_lease;
 pub mod deadline;
 pub mod duration;

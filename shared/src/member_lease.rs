@@ -6,6 +6,7 @@ use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, OwnerReference};
 
 use crate::admission::{Admission, MemberPhase};
+use crate::boot_time::SteadySpan;
 use crate::group_lease::Epoch;
 use crate::identity::{AttemptId, GroupId, IdentityError, Namespace, PodName};
 use crate::lease_fields::{LeaseError, Reader, api_i32, metadata};
@@ -28,6 +29,10 @@ pub mod annotations {
     pub const QUIESCED_AT: &str = "snapshot-group.velero.io/quiesced-at";
     /// [`super::MemberLease::thawed_at`].
     pub const THAWED_AT: &str = "snapshot-group.velero.io/thawed-at";
+    /// [`super::MemberLease::steady`]: when the pod was still.
+    pub const QUIESCED_BOOT: &str = "snapshot-group.velero.io/quiesced-boot";
+    /// [`super::MemberLease::steady`]: when it was let go.
+    pub const THAWED_BOOT: &str = "snapshot-group.velero.io/thawed-boot";
     /// [`super::MemberLease::quiesce`].
     pub const QUIESCE: &str = "snapshot-group.velero.io/quiesce";
     /// [`super::MemberLease::let_go`].
@@ -100,6 +105,8 @@ pub struct MemberLease {
     pub quiesced_at: Option<WallTime>,
     /// When it began to let go.
     pub thawed_at: Option<WallTime>,
+    /// The same two moments by the machine's clock that no setting moves.
+    pub steady: SteadySpan,
     /// In which ways it was told to hold still.
     pub quiesce: QuiesceKinds,
     /// How the hold ended, once it did and somebody could tell.
@@ -133,6 +140,7 @@ impl MemberLease {
             epoch,
             quiesced_at,
             thawed_at,
+            steady,
             quiesce,
             let_go,
             resident,
@@ -153,6 +161,8 @@ impl MemberLease {
             (annotations::EPOCH.to_owned(), text(epoch.map(|e| e.to_string()))),
             (annotations::QUIESCED_AT.to_owned(), text(quiesced_at.map(|t| t.to_string()))),
             (annotations::THAWED_AT.to_owned(), text(thawed_at.map(|t| t.to_string()))),
+            (annotations::QUIESCED_BOOT.to_owned(), text(steady.from.as_ref().map(ToString::to_string))),
+            (annotations::THAWED_BOOT.to_owned(), text(steady.to.as_ref().map(ToString::to_string))),
             (annotations::QUIESCE.to_owned(), quiesce.to_string()),
             (let_go.0.to_owned(), let_go.1),
             (exact_let_go.0.to_owned(), exact_let_go.1),
@@ -187,13 +197,14 @@ impl MemberLease {
     }
 
     /// Since when the member is proven to have been still. A hold that nobody can vouch for to its end proves nothing: its
-    /// keeper was killed, its session was lost, or the post hook found nobody holding what was to be held.
+    /// keeper was killed, its session was lost, the machine was started anew, or the post hook found nobody holding what was to be held.
     pub fn proven_quiesced_at(&self) -> Option<WallTime> {
-        let broken = match self.let_go {
-            Some(LetGo::Unproven) => true,
-            Some(LetGo::NothingFound) => self.quiesce.hold(),
-            Some(LetGo::Asked | LetGo::Cut | LetGo::ByItself) | None => false,
-        };
+        let broken = self.steady.is_broken()
+            || match self.let_go {
+                Some(LetGo::Unproven) => true,
+                Some(LetGo::NothingFound) => self.quiesce.hold(),
+                Some(LetGo::Asked | LetGo::Cut | LetGo::ByItself) | None => false,
+            };
         self.quiesced_at.filter(|_| !broken)
     }
 
@@ -231,6 +242,10 @@ impl MemberLease {
             epoch: read.parse_annotation(annotations::EPOCH, annotations::EPOCH)?,
             quiesced_at: read.parse_annotation(annotations::QUIESCED_AT, annotations::QUIESCED_AT)?,
             thawed_at: read.parse_annotation(annotations::THAWED_AT, annotations::THAWED_AT)?,
+            steady: SteadySpan {
+                from: read.parse_annotation(annotations::QUIESCED_BOOT, annotations::QUIESCED_BOOT)?,
+                to: read.parse_annotation(annotations::THAWED_BOOT, annotations::THAWED_BOOT)?,
+            },
             quiesce: read.parse_annotation(annotations::QUIESCE, annotations::QUIESCE)?.unwrap_or_default(),
             let_go: match read.word(annotations::EXACT_LET_GO, annotations::EXACT_LET_GO, LetGo::parse)? {
                 Some(exact) => Some(exact),

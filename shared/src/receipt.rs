@@ -83,6 +83,9 @@ pub struct MemberReceipt {
     /// When it let go, by the pod's clock.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub thawed_at: Option<WallTime>,
+    /// How long it was still, ms, by its machine's clock that no setting moves; absent where an agent of an earlier version wrote down an end.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steady_ms: Option<u64>,
     /// How it was let go, as far as whoever held it can prove.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub let_go: Option<LetGo>,
@@ -98,8 +101,11 @@ pub struct MemberReceipt {
 }
 
 impl MemberReceipt {
-    /// How long the member was held still, ms, by its own clock, rounded up: both ends are known to the µs.
+    /// How long the member was held still, ms, by the best of its own clocks, rounded up: both ends are known to the µs.
     pub fn held_ms(&self) -> Option<u64> {
+        if let (Some(_), Some(_), Some(steady_ms)) = (self.quiesced_at, self.thawed_at, self.steady_ms) {
+            return Some(steady_ms);
+        }
         let held_us = self.thawed_at?.as_micros() - self.quiesced_at?.as_micros();
         u64::try_from(held_us).ok().map(|us| us.div_ceil(1_000))
     }

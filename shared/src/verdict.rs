@@ -67,6 +67,13 @@ pub enum VerdictReason {
         /// How far the cut's time may be off, ms.
         resolution_ms: u64,
     },
+    /// The pod's wall clock was set while it was held, so the times of its hold prove nothing.
+    ClockJumped {
+        /// The pod.
+        pod: String,
+        /// By how much, ms.
+        by_ms: u64,
+    },
     /// No member quiesced and no cut was seen.
     NothingHappened,
 }
@@ -91,6 +98,12 @@ impl fmt::Display for VerdictReason {
             Self::ThawNotObserved { pod } => write!(f, "when {pod} was let go was not reported"),
             Self::CutTimeTooCoarse { pod, resolution_ms } => {
                 write!(f, "the cut of {pod} is known to ±{resolution_ms} ms only, which may lie outside its quiesce")
+            }
+            Self::ClockJumped { pod, by_ms } => {
+                write!(
+                    f,
+                    "the wall clock of {pod} was set by {by_ms} ms while it was held, so the times of its hold prove nothing"
+                )
             }
             Self::NothingHappened => f.write_str("no member quiesced and no cut was seen"),
         }

@@ -6,6 +6,7 @@ use k8s_openapi::api::coordination::v1::Lease;
 use proptest::prelude::*;
 use shared::LeaseError;
 use shared::admission::{Admission, AttemptVerdict, MemberPhase, Mode, RoundPhase};
+use shared::boot_time::{BootTime, SteadySpan};
 use shared::budget_lease::{BudgetLease, Grant};
 use shared::group_lease::{AttemptEntry, Call, Epoch, GroupLease, WaitReason};
 use shared::identity::{AttemptId, GroupId, GroupKey, Namespace, Nonce, PodName, PodUid};
@@ -79,6 +80,10 @@ fn member_lease() -> impl Strategy<Value = MemberLease> {
                 epoch,
                 quiesced_at,
                 thawed_at,
+                steady: SteadySpan {
+                    from: quiesced_at.map(|at| BootTime { start: "0-a".to_owned(), ms: at.as_micros().unsigned_abs() }),
+                    to: thawed_at.map(|at| BootTime { start: "1-b".to_owned(), ms: at.as_micros().unsigned_abs() }),
+                },
                 quiesce: quiesce.into_iter().collect(),
                 let_go,
                 resident: resident.map(|(ready, why)| Resident { ready, why }),
@@ -122,6 +127,7 @@ fn receipt() -> impl Strategy<Value = Receipt> {
             waited_ms: Some(5),
             quiesced_at: at,
             thawed_at: at,
+            steady_ms: at.map(|_| u64::from(volumes)),
             let_go: Some(LetGo::Cut),
             unheld: volumes % 2 == 0,
             failure: None,

@@ -32,6 +32,18 @@ fn quiesce(member: &MemberReceipt) -> Option<Span> {
     Some(Span { from: member.quiesced_at?.as_micros(), to: member.thawed_at?.as_micros() })
 }
 
+/// Both ends of a hold are known by the steady clock to the ms, and rounded down, ms.
+const STEADY_RESOLUTION_MS: u64 = 2;
+
+/// By how much the pod's wall clock was set while it was held, ms, if that is more than clocks may be apart anyway. Its times prove nothing then.
+fn jumped_ms(member: &MemberReceipt, error_us: i64) -> Option<u64> {
+    let held = quiesce(member)?;
+    let steady_us = i64::try_from(member.steady_ms?.saturating_mul(1_000)).unwrap_or(i64::MAX);
+    let by_us = (held.to - held.from).saturating_sub(steady_us).unsigned_abs();
+    let allowed_us = error_us.unsigned_abs().saturating_add(STEADY_RESOLUTION_MS * 1_000);
+    (by_us > allowed_us).then_some(by_us / 1_000)
+}
+
 /// The strongest verdict that the evidence proves, and why it is no stronger. `clock_error_ms` widens every cut on both sides.
 ///
 /// `frozen_max` is the policy that left some members unheld, if one did.
@@ -67,6 +79,9 @@ fn surely_torn(members: &[Evidence<'_>], error_us: i64, frozen_max: Option<u32>)
             };
             return Some((Verdict::CrashConsistent, why));
         };
+        if jumped_ms(member, error_us).is_some() {
+            continue;
+        }
         let to = member.thawed_at.map_or(i64::MAX, shared::time::WallTime::as_micros);
         if member.cuts.iter().map(|cut| possible(cut, error_us)).any(|c| c.to < from.as_micros() || c.from > to) {
             return Some((Verdict::CrashConsistent, VerdictReason::CutOutsideQuiesce { pod }));
@@ -85,6 +100,9 @@ fn unproven(members: &[Evidence<'_>], error_us: i64) -> Option<(Verdict, Verdict
         let Some(held) = quiesce(member) else {
             return Some((Verdict::Unknown, VerdictReason::ThawNotObserved { pod }));
         };
+        if let Some(by_ms) = jumped_ms(member, error_us) {
+            return Some((Verdict::Unknown, VerdictReason::ClockJumped { pod, by_ms }));
+        }
         let coarse = member.cuts.iter().find(|cut| {
             let c = possible(cut, error_us);
             c.from < held.from || c.to > held.to
@@ -114,8 +132,13 @@ pub fn skew_ms(members: &[Evidence<'_>]) -> Option<u64> {
     u64::try_from((last_us - first.as_micros()).max(0)).ok().map(|us| us.div_ceil(1_000))
 }
 
-/// From the first to the last member's quiesce, ms, each as far off as the clocks allow; `None` unless every member was held still.
+/// From the first to the last member's quiesce, ms, each as far off as the clocks allow; `None` unless every member was held still by a
+/// wall clock that nobody set meanwhile.
 pub fn quiesce_skew_ms(members: &[Evidence<'_>], clock_error_ms: u64) -> Option<u64> {
+    let error_us = i64::try_from(clock_error_ms).unwrap_or(i64::MAX / 4).saturating_mul(1_000);
+    if members.iter().any(|e| jumped_ms(e.member, error_us).is_some()) {
+        return None;
+    }
     let still: Option<Vec<i64>> = members.iter().map(|e| Some(e.member.quiesced_at?.as_micros())).collect();
     let still = still?;
     let spread_us = u64::try_from(still.iter().max()? - still.iter().min()?).ok()?;
@@ -146,6 +169,7 @@ mod tests {
             waited_ms: None,
             quiesced_at: held.0.map(at),
             thawed_at: held.1.map(at),
+            steady_ms: None,
             let_go: None,
             unheld: false,
             failure: None,
@@ -187,6 +211,29 @@ mod tests {
     }
 
     #[test]
+    fn times_of_a_clock_that_was_set_while_it_was_held_prove_nothing() {
+        let hour_ms = 3_600_000;
+        let held = |from: i64, to: i64, steady_ms: u64, cut: i64| {
+            let receipt = MemberReceipt { steady_ms: Some(steady_ms), ..member(0, (Some(from), Some(to)), &[cut], 1) };
+            let shown = verdict(std::slice::from_ref(&receipt));
+            (shown, quiesce_skew_ms(&[Evidence { member: &receipt, uncut: 0 }], 10).is_some())
+        };
+        let jumped = |by_ms| (Verdict::Unknown, VerdictReason::ClockJumped { pod: "db-0".into(), by_ms });
+        // Set forth: the hold looks longer and seems to cover a cut that came when all was over.
+        assert_eq!(held(0, hour_ms + 500, 500, 1_000), (jumped(3_600_000), false));
+        // Set back: it seems to have ended before it began, and the cut to lie outside for certain.
+        assert_eq!(held(hour_ms, 500, 500, hour_ms + 300), (jumped(3_600_000), false));
+        // The clocks' error and both clocks' resolution are no jump; one ms more is.
+        assert_eq!(held(0, 512, 500, 300).0.0, Verdict::GroupConsistent);
+        assert_eq!(held(0, 513, 500, 300).0, jumped(13));
+        // Back and forth between: both ends are what they are.
+        assert_eq!(held(0, 500, 500, 300).0.0, Verdict::GroupConsistent);
+        // Who never held still is torn by any clock.
+        let never = [MemberReceipt { steady_ms: Some(9), ..member(0, (None, None), &[300], 1) }];
+        assert_eq!(verdict(&never).0, Verdict::CrashConsistent);
+    }
+
+    #[test]
     fn an_unseen_cut_is_never_consistent() {
         let members = [member(0, (Some(0), Some(900)), &[300], 1)];
         let evidence = [Evidence { member: &members[0], uncut: 1 }];
@@ -206,6 +253,25 @@ mod tests {
     }
 
     proptest! {
+        /// I3 where wall clocks ran true when the hold began and were set meanwhile: group-consistent only if every hold covered every cut by the
+        /// clock that is not set, to the ms that it is known to.
+        #[test]
+        fn a_wall_clock_that_is_set_during_the_hold_proves_no_group(
+            raw in prop::collection::vec((0i64..2_000, 0i64..3_000, 0i64..3_000, prop_oneof![Just(0i64), -4_000i64..4_000]), 1..4)
+        ) {
+            let members: Vec<_> = raw.iter().enumerate().map(|(i, (from, length, cut, set))| MemberReceipt {
+                steady_ms: Some(u64::try_from(*length).unwrap()),
+                ..member(i, (Some(*from), Some(from + length + set)), &[*cut], 1)
+            }).collect();
+            if verdict(&members).0 == Verdict::GroupConsistent {
+                for (_, _, cut, _) in &raw {
+                    for (from, length, _, _) in &raw {
+                        prop_assert!(*from <= *cut && *cut <= from + length + 2, "{members:?}");
+                    }
+                }
+            }
+        }
+
         /// I3: group-consistent only if every true cut, wherever it lies within its resolution and the clocks' error, was covered by every quiesce.
         #[test]
         fn group_consistent_is_never_claimed_wrongly(

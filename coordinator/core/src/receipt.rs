@@ -136,6 +136,7 @@ fn member_receipt(pod: PodName, part: Option<&Part>, volumes: usize, cuts: Vec<C
         quiesced_at,
         // A hook that never held still has nothing to let go, whatever its post hook wrote.
         thawed_at: quiesced_at.and(lease.and_then(|lease| lease.thawed_at)),
+        steady_ms: quiesced_at.and(lease.filter(|lease| lease.thawed_at.is_some()).and_then(|lease| lease.steady.ms())),
         let_go: quiesced_at.and(lease.and_then(|lease| lease.let_go)),
         unheld: false,
         failure: lease.and_then(|lease| lease.failure.as_ref()).map(|f| f.chars().take(FAILURE_CHARS_KEPT).collect()),

@@ -46,6 +46,7 @@ fn member(n: usize, admission: Option<Admission>) -> MemberReceipt {
         waited_ms: None,
         quiesced_at: Some(WallTime::EPOCH),
         thawed_at: Some(WallTime::EPOCH.plus_ms(1_500)),
+        steady_ms: None,
         let_go: None,
         unheld: false,
         failure: None,

@@ -440,6 +440,7 @@ mod tests {
             epoch: None,
             quiesced_at: None,
             thawed_at: None,
+            steady: shared::boot_time::SteadySpan::default(),
             quiesce: shared::quiesce::QuiesceKinds::default(),
             let_go: None,
             resident: None,

@@ -38,8 +38,11 @@ fn member() -> impl Strategy<Value = (MemberReceipt, usize)> {
     let held = (prop::option::weighted(0.9, moment(0..500)), prop::option::weighted(0.9, moment(2_000..4_000)));
     let cuts = prop::collection::vec((moment(400..2_400), resolution()), 0..3);
     let uncut = prop_oneof![6 => Just(0usize), 1 => 1usize..3];
-    (prop::sample::select(ends.to_vec()), let_go, held, cuts, uncut, any::<bool>()).prop_map(
-        |(end, let_go, (from, to), cuts, uncut, unheld)| {
+    // By how much the wall clock was set meanwhile; absent: nobody knows.
+    let set =
+        prop::option::of(prop_oneof![4 => Just(0i64), 1 => -600i64..600, 1 => Just(3_600_000), 1 => Just(-3_600_000)]);
+    (prop::sample::select(ends.to_vec()), let_go, held, cuts, uncut, any::<bool>(), set).prop_map(
+        |(end, let_go, (from, to), cuts, uncut, unheld, set)| {
             let proven = from.filter(|_| end != MemberEnd::NeverArrived && let_go != Some(LetGo::Unproven));
             let thawed_at = proven.and(to).filter(|_| end != MemberEnd::PodGone);
             let cuts: Vec<CutReceipt> = cuts
@@ -55,6 +58,10 @@ fn member() -> impl Strategy<Value = (MemberReceipt, usize)> {
                 waited_ms: None,
                 quiesced_at: proven,
                 thawed_at,
+                steady_ms: from
+                    .zip(to)
+                    .zip(set)
+                    .and_then(|((from, to), set)| u64::try_from(to.ms_since(from) - set).ok()),
                 let_go: proven.and(let_go),
                 unheld: unheld && proven.is_none(),
                 failure: None,

@@ -38,6 +38,7 @@ fn member(group: &str, pod: &str, phase: MemberPhase, epoch: Option<u32>) -> Lea
         epoch: epoch.map(Epoch),
         quiesced_at: None,
         thawed_at: None,
+        steady: shared::boot_time::SteadySpan::default(),
         quiesce: shared::quiesce::QuiesceKinds::default(),
         let_go: None,
         resident: None,

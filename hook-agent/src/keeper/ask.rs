@@ -4,11 +4,11 @@ use std::io;
 use std::path::Path;
 use std::time::Duration;
 
-use shared::time::WallTime;
 use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::net::UnixStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
+use crate::clock::Moment;
 use crate::keeper::ending::{Reach, from_record, in_words, take_over};
 use crate::keeper::outcome::Outcome;
 use crate::keeper::place::Place;
@@ -51,7 +51,7 @@ pub enum HoldFailure {
 pub struct Held {
     line: BufReader<UnixStream>,
     /// Since when everything is still, by the pod's clock.
-    pub at: WallTime,
+    pub at: Moment,
     /// What else is to be said.
     pub notes: Vec<String>,
 }
@@ -83,7 +83,9 @@ pub async fn hold(place: &Place, wanted: Hold, limit: Duration) -> Result<Held, 
                     Err(_) => None,
                 };
                 match answer {
-                    Some(Answer::Held { at, notes }) => return Ok(Held { line, at, notes }),
+                    Some(Answer::Held { at: wall, boot, notes }) => {
+                        return Ok(Held { line, at: Moment { wall, boot }, notes });
+                    }
                     Some(Answer::NotHeld { why }) => return Err(HoldFailure::NotHeld(why)),
                     // It holds for another run of the hook, whose claim ended with this one's registration.
                     Some(Answer::Busy) => drop(ask_keeper(place, &Ask::LetGo, Instant::now() + limit).await),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shared::quiesce::LetGo;
 use tokio::time::Instant;
 
-use crate::clock::Clock;
+use crate::clock::Moment;
 use crate::keeper::boot_clock;
 use crate::keeper::outcome::Outcome;
 use crate::keeper::place::Place;
@@ -72,7 +72,7 @@ pub async fn from_record(
     until: Option<Instant>,
     mut on_failure: impl FnMut(&UndoError),
 ) -> Result<Outcome, StillHeld> {
-    let thawed_at = Clock::wall();
+    let Moment { wall: thawed_at, boot: thawed_boot } = Moment::now();
     let held_ms = boot_clock::now_ms().saturating_sub(record.began_boot_ms);
     let same_start = record.boot_id == boot_clock::boot_id();
     let mut proven = same_start && record.is_whole();
@@ -113,6 +113,7 @@ pub async fn from_record(
     let mut outcome = Outcome {
         attempt: record.hold.attempt.clone(),
         thawed_at,
+        thawed_boot,
         let_go,
         words: format!("{what}: {why}"),
         held_ms: same_start.then_some(held_ms),

@@ -4,10 +4,9 @@ use std::io;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shared::time::WallTime;
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::Moment;
 use crate::keeper::boot_clock;
 use crate::keeper::mark::ProcessMark;
 use crate::keeper::place::Place;
@@ -87,14 +86,14 @@ impl Holding {
     }
 
     /// Begins every step, in order. An error names the step; what was begun before is for the caller to let go.
-    pub async fn begin(&mut self) -> Result<WallTime, (String, StepFailure)> {
+    pub async fn begin(&mut self) -> Result<Moment, (String, StepFailure)> {
         for i in 0..self.record.steps.len() {
             let step = self.record.hold.steps[i].clone();
             let begun = self.begin_step(i, &step).await;
             begun.map_err(|e| (step.to_string(), e))?;
         }
         self.whole = true;
-        Ok(Clock::wall())
+        Ok(Moment::now())
     }
 
     async fn begin_step(&mut self, i: usize, step: &Step) -> Result<(), StepFailure> {

@@ -4,6 +4,7 @@ use std::io;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use shared::boot_time::BootTime;
 use shared::quiesce::LetGo;
 use shared::time::WallTime;
 
@@ -20,6 +21,9 @@ pub struct Outcome {
     pub attempt: String,
     /// When letting go began, by the pod's clock.
     pub thawed_at: WallTime,
+    /// The same by the clock that no setting moves.
+    #[serde(default)]
+    pub thawed_boot: Option<BootTime>,
     /// What is proven about it.
     pub let_go: LetGo,
     /// What was let go and why, for people.

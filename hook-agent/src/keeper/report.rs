@@ -44,6 +44,9 @@ async fn add(leases: &Leases, to: &ReportTo, outcome: &Outcome, limit: Duration)
         "resourceVersion": lease.metadata.resource_version,
         "annotations": { annotations::THAWED_AT: outcome.thawed_at.to_string(), nearest.0: nearest.1, exact.0: exact.1 },
     } });
+    if let Some(boot) = &outcome.thawed_boot {
+        patch["metadata"]["annotations"][annotations::THAWED_BOOT] = json!(boot.to_string());
+    }
     if outcome.let_go != LetGo::Cut {
         patch["metadata"]["annotations"][annotations::FAILURE] = json!(words);
     }

@@ -11,7 +11,7 @@ use tokio::net::UnixListener;
 use tokio::process::{Child, ChildStdin};
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::Moment;
 use crate::keeper::boot_clock::{self, Bell};
 use crate::keeper::cut::told;
 use crate::keeper::ending::{Reach, from_record, in_words};
@@ -126,11 +126,11 @@ async fn until_a_cause(
         cause = watch.stop() => return (cause, None),
         begun = holding.begin() => begun,
     };
-    let at = match begun {
+    let Moment { wall: at, boot } = match begun {
         Ok(at) => at,
         Err((step, e)) => return (Cause::Failed, Some(format!("{step}: {}", chain(&e)))),
     };
-    let held = Answer::Held { at, notes: std::mem::take(&mut holding.notes) };
+    let held = Answer::Held { at, boot, notes: std::mem::take(&mut holding.notes) };
     match watch.pre() {
         Some(pre) if pre.answer(&held).await => {}
         _ => return (Cause::PreGone, None),
@@ -157,7 +157,7 @@ async fn end(
     failure: Option<String>,
     limit_ms: u64,
 ) -> Outcome {
-    let thawed_at = Clock::wall();
+    let Moment { wall: thawed_at, boot: thawed_boot } = Moment::now();
     let held_ms = boot_clock::now_ms().saturating_sub(holding.record().began_boot_ms);
     let log = holding.record().hold.alarm_file.clone();
     let what = holding.record().hold.steps.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
@@ -193,7 +193,7 @@ async fn end(
         (true, _) => LetGo::ByItself,
     };
     let attempt = holding.record().hold.attempt.clone();
-    let outcome = Outcome { attempt, thawed_at, let_go, words, held_ms: Some(held_ms) };
+    let outcome = Outcome { attempt, thawed_at, thawed_boot, let_go, words, held_ms: Some(held_ms) };
     let _ = outcome.leave(place);
     Record::forget(place);
     if let Some(first) = failure {

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use shared::boot_time::BootTime;
 use shared::identity::{GroupId, LeaseName, Namespace};
 use shared::time::WallTime;
 use tokio::io::{AsyncBufRead, AsyncBufReadExt, AsyncReadExt};
@@ -69,6 +70,9 @@ pub enum Answer {
     Held {
         /// Since when, by the pod's clock.
         at: WallTime,
+        /// The same by the clock that no setting moves.
+        #[serde(default)]
+        boot: Option<BootTime>,
         /// What else is to be said.
         notes: Vec<String>,
     },

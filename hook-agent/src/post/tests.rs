@@ -14,7 +14,7 @@ fn ending() -> Ending {
         name: member_lease(&PodName::new("db-0").unwrap()).unwrap(),
         pod_uid: Some(PodUid::new("u-1").unwrap()),
         began_at: START.plus_ms(60_000),
-        evidence: Evidence::of(&Found::Nothing, START.plus_ms(60_000)),
+        evidence: Evidence::of(&Found::Nothing, Moment { wall: START.plus_ms(60_000), boot: None }),
         tried: true,
     }
 }
@@ -41,6 +41,7 @@ fn lease(phase: MemberPhase, registered_ms: i64, thawed_ms: Option<i64>) -> Leas
         epoch: None,
         quiesced_at: (phase == MemberPhase::Quiesced).then_some(at),
         thawed_at: thawed_ms.map(|ms| START.plus_ms(ms)),
+        steady: shared::boot_time::SteadySpan::default(),
         quiesce: shared::quiesce::QuiesceKinds::default(),
         let_go: None,
         resident: None,

@@ -235,7 +235,13 @@ async fn take_back(
 }
 
 pub(super) fn quiesced(hook: &Hook, still: &Still, admission: Admission, epoch: Option<Epoch>) -> Change {
-    Change::Quiesced { at: still.at, failure: still.failure.clone(), admission, epoch, hold_s: hook.limits.hold_s }
+    Change::Quiesced {
+        at: still.at.clone(),
+        failure: still.failure.clone(),
+        admission,
+        epoch,
+        hold_s: hook.limits.hold_s,
+    }
 }
 
 /// Writes a change, for `within_ms` at most and never so long that Velero's timeout would come first.

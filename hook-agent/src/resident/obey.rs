@@ -5,10 +5,9 @@ use std::time::Duration;
 use shared::admission::Admission;
 use shared::group_lease::Epoch;
 use shared::quiesce::LetGo;
-use shared::time::WallTime;
 use tokio::time::timeout;
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::decide::CallTo;
 use crate::keeper::ask::{Found, let_go};
 use crate::keeper::outcome::Outcome;
@@ -64,8 +63,9 @@ impl Lead {
             return Err(why);
         }
         let mut words = still.in_words();
-        let told =
-            self.tell(&clock, within_ms, &mut member, &self.quiesced(still.at, still.failure.clone(), epoch)).await;
+        let told = self
+            .tell(&clock, within_ms, &mut member, &self.quiesced(still.at.clone(), still.failure.clone(), epoch))
+            .await;
         if let Err(why) = told {
             // Nobody waits for what nobody knows of: its keeper lets go when this line ends.
             self.lines.say(format_args!("round {epoch} calls: {words}, and let go again: {why}"));
@@ -80,7 +80,7 @@ impl Lead {
         Ok(Some(Doing { call: OnCall { attempt, epoch }, words, held }))
     }
 
-    fn quiesced(&self, at: Option<WallTime>, failure: Option<String>, epoch: Epoch) -> Change {
+    fn quiesced(&self, at: Option<Moment>, failure: Option<String>, epoch: Epoch) -> Change {
         Change::Quiesced {
             at,
             failure,
@@ -123,6 +123,7 @@ impl Lead {
         let state_dir = self.quiesce.state_dir.as_deref();
         let attempt = doing.call.attempt.to_string();
         let found = let_go(state_dir, "its round ended before it was released", Duration::from_millis(LET_GO_MS)).await;
+        let now = Moment::now();
         let outcome = match found {
             Found::LetGo(outcome) | Found::Earlier(outcome) if outcome.attempt == attempt => outcome,
             Found::StillHeld(why) => {
@@ -131,7 +132,8 @@ impl Lead {
             }
             Found::Nothing | Found::LetGo(_) | Found::Earlier(_) => Outcome {
                 attempt,
-                thawed_at: Clock::wall(),
+                thawed_at: now.wall,
+                thawed_boot: now.boot,
                 let_go: LetGo::NothingFound,
                 words: "nothing that was held".to_owned(),
                 held_ms: None,

@@ -12,7 +12,7 @@ use shared::quiesce::{LetGo, QuiesceKinds};
 use tokio::time::Instant;
 
 use crate::call::CallError;
-use crate::clock::Clock;
+use crate::clock::{Clock, Moment};
 use crate::decide::is_over;
 use crate::identity::Who;
 use crate::leases::Leases;
@@ -123,7 +123,9 @@ impl Registration {
                     said[exact.0] = json!(exact.1);
                 }
                 if own.is_some_and(|own| own.quiesced_at.is_some() && own.thawed_at.is_none()) {
-                    said[annotations::THAWED_AT] = json!(Clock::wall().to_string());
+                    let now = Moment::now();
+                    said[annotations::THAWED_AT] = json!(now.wall.to_string());
+                    said[annotations::THAWED_BOOT] = json!(now.boot.map(|boot| boot.to_string()).unwrap_or_default());
                 }
                 self.write(&patch).await?;
             }

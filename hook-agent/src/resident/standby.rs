@@ -92,6 +92,7 @@ mod tests {
             epoch: None,
             quiesced_at: Some(at(0)),
             thawed_at: thawed.then(|| at(1)),
+            steady: shared::boot_time::SteadySpan::default(),
             quiesce: QuiesceKinds(BTreeSet::from([QuiesceKind::Session])),
             let_go: None,
             resident: None,

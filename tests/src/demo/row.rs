@@ -95,6 +95,7 @@ pub mod tests {
             waited_ms: Some(100 + u64::from(index)),
             quiesced_at: Some(begin),
             thawed_at: Some(begin.plus_ms(300)),
+            steady_ms: None,
             let_go: None,
             unheld: false,
             failure: None,

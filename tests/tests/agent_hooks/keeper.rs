@@ -281,6 +281,26 @@ async fn a_keeper_that_is_stopped_while_it_lets_go_is_given_no_more_time() {
 }
 
 #[tokio::test]
+async fn both_ends_of_a_hold_are_written_down_by_the_clock_that_nobody_sets_too() {
+    for (plan, limit, ends) in [("none", "1m", false), ("", "1m", false), ("", "1s", true)] {
+        let bed = Bed::start().await;
+        let plan = if plan.is_empty() { exec_plan(&bed) } else { plan.to_owned() };
+        bed.released(bed.pre_with(&plan).env("QUIESCE_MAX", limit)).await.1.check(0, &[]);
+        let began = bed.member().expect("a registration").steady;
+        assert!(began.from.is_some() && began.to.is_none(), "{began:?}");
+        if ends {
+            reported(&bed, LetGo::ByItself).await;
+        } else {
+            bed.hook("post").run().await.check(0, &["done in group"]);
+        }
+        let member = bed.member().expect("a registration");
+        let shown = member.thawed_at.expect("it was let go").ms_since(member.quiesced_at.expect("it was still"));
+        let steady = i64::try_from(member.steady.ms().expect("both ends")).expect("a short hold");
+        assert!((shown - steady).abs() <= 3, "{shown} ms by the wall clock, {steady} by the other: {member:?}");
+    }
+}
+
+#[tokio::test]
 async fn nothing_held_where_something_should_be_is_not_counted() {
     let bed = Bed::start().await;
     bed.holding(&exec_plan(&bed)).await;

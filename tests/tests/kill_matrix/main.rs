@@ -174,13 +174,13 @@ async fn whoever_is_killed_or_stopped_everything_is_let_go_and_no_receipt_says_t
             Ok(Came { held_ms, .. }) if held_ms > HELD_MS_MAX + STARTING_MS => {
                 wrong.push(format!("{case}: held for {held_ms} ms"));
             }
-            Ok(came) => {
-                if came.claimed.is_none() && !case.strikes(Victim::Server) {
+            Ok(shown) => {
+                if shown.claimed.is_none() && !case.strikes(Victim::Server) {
                     wrong.push(format!("{case}: no receipt"));
                 }
-                longest = longest.max((came.held_ms, case.to_string()));
-                let claimed = came.claimed.map_or_else(|| "no receipt".to_owned(), |verdict| verdict.to_string());
-                *seen.entry((came.truth, claimed)).or_insert(0) += 1;
+                longest = longest.max((shown.held_ms, case.to_string()));
+                let claimed = shown.claimed.map_or_else(|| "no receipt".to_owned(), |verdict| verdict.to_string());
+                *seen.entry((shown.truth, claimed)).or_insert(0) += 1;
             }
         }
     }

@@ -149,6 +149,7 @@ fn put_receipt(bed: &CoordinatorBed, key: &GroupKey, due: WallTime, number: usiz
         waited_ms: Some(600),
         quiesced_at: Some(quiesced_at),
         thawed_at: Some(quiesced_at.plus_ms(held_ms)),
+        steady_ms: None,
         let_go: None,
         unheld: false,
         failure: None,

@@ -38,7 +38,8 @@ pub fn reason(receipt: &Receipt) -> Option<Finding> {
         | VerdictReason::LeftUnheld { .. } => Verdict::CrashConsistent,
         VerdictReason::CutNotObserved { .. }
         | VerdictReason::ThawNotObserved { .. }
-        | VerdictReason::CutTimeTooCoarse { .. } => Verdict::Unknown,
+        | VerdictReason::CutTimeTooCoarse { .. }
+        | VerdictReason::ClockJumped { .. } => Verdict::Unknown,
         VerdictReason::NothingHappened => Verdict::Failed,
     };
     (says != reason_of).then_some(Finding::ReasonOfAnother { says, reason_of })

@@ -79,6 +79,9 @@ fn standing(member: &MemberReceipt, clock_error_ms: u64) -> Standing {
     if held_from(member).is_none() {
         return Standing::Torn;
     }
+    if is_set_meanwhile(member, clock_error_ms) {
+        return Standing::Doubtful;
+    }
     let cuts = || member.cuts.iter().map(|cut| Window::of(cut, clock_error_ms));
     if cuts().any(|cut| cut.is_outside(member)) {
         return Standing::Torn;
@@ -100,6 +103,17 @@ pub(super) fn held_from(member: &MemberReceipt) -> Option<WallTime> {
 /// Until when, if that is known: what is written in the name of a pod that is gone is not its own word.
 fn held_to(member: &MemberReceipt) -> Option<WallTime> {
     member.thawed_at.filter(|_| member.end != MemberEnd::PodGone)
+}
+
+/// Whether the pod's wall clock shows another length of its hold than the clock of its machine that nobody can set. ms that were cut off at both
+/// ends of the one, and as much as clocks may be apart, are let be.
+pub(super) fn is_set_meanwhile(member: &MemberReceipt, clock_error_ms: u64) -> bool {
+    let (Some(from), Some(to), Some(steady_ms)) = (held_from(member), held_to(member), member.steady_ms) else {
+        return false;
+    };
+    let shown_us = i128::from(to.as_micros()) - i128::from(from.as_micros());
+    let most_us = (i128::from(clock_error_ms) + 2) * 1_000;
+    !(-most_us..=most_us).contains(&(shown_us - i128::from(steady_ms) * 1_000))
 }
 
 /// When a cut may have been, by a pod's clock; both ends included, µs. Wide enough for any sum of what a receipt can hold.

@@ -7,7 +7,7 @@ use std::collections::BTreeSet;
 use shared::receipt::Receipt;
 
 use super::finding::Finding;
-use super::proof::held_from;
+use super::proof::{held_from, is_set_meanwhile};
 
 /// The span of cuts.
 pub fn cuts(receipt: &Receipt) -> Option<Finding> {
@@ -42,6 +42,10 @@ pub fn cuts(receipt: &Receipt) -> Option<Finding> {
 /// The span of quiesces.
 pub fn quiesces(receipt: &Receipt) -> Option<Finding> {
     let says_ms = receipt.quiesce_skew_ms?;
+    let error_ms = receipt.clock_error_ms.unwrap_or(u64::MAX);
+    if receipt.members.iter().any(|member| is_set_meanwhile(member, error_ms)) {
+        return Some(Finding::QuiesceSkewUnfounded);
+    }
     let mut still = Vec::new();
     for member in &receipt.members {
         let Some(from) = held_from(member) else { return Some(Finding::QuiesceSkewUnfounded) };

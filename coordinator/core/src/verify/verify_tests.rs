@@ -22,6 +22,7 @@ fn member(i: usize, held: (i64, i64), cut: i64) -> MemberReceipt {
         waited_ms: None,
         quiesced_at: Some(at(held.0)),
         thawed_at: Some(at(held.1)),
+        steady_ms: None,
         let_go: Some(LetGo::Asked),
         unheld: false,
         failure: None,
@@ -82,6 +83,8 @@ fn what_nobody_vouches_for_is_no_hold() {
         (|m| m.cuts[0].at = at(1_051), Verdict::CrashConsistent),
         (|m| m.end = MemberEnd::PodGone, Verdict::Unknown),
         (|m| m.thawed_at = None, Verdict::Unknown),
+        (|m| m.steady_ms = Some(950 + 53), Verdict::Unknown),
+        (|m| (m.steady_ms, m.thawed_at) = (Some(950), Some(at(3_600_000))), Verdict::Unknown),
         (|m| m.volumes = 2, Verdict::Unknown),
         (|m| m.cuts[0].resolution_ms = 1_000, Verdict::Unknown),
         (|m| m.cuts[0].resolution_ms = u64::MAX, Verdict::Unknown),
@@ -98,6 +101,10 @@ fn what_nobody_vouches_for_is_no_hold() {
     let again = twice.members[1].cuts[0].clone();
     twice.members[1].cuts.push(again);
     assert_eq!(verify(&twice).proof.strongest, Verdict::Unknown);
+    // As much as clocks may be apart, and what is cut off at both ends, is no jump.
+    let mut close = good();
+    close.members[1].steady_ms = Some(950 + 52);
+    assert_eq!(verify(&close).outcome(), Outcome::Agrees);
     // What it was told matters to nobody: it held.
     let mut told = good();
     (told.members[1].unheld, told.members[0].admission) = (true, Some(Admission::OverBudget));

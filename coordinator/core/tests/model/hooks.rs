@@ -51,6 +51,7 @@ impl Hook {
             epoch: None,
             quiesced_at: None,
             thawed_at: None,
+            steady: shared::boot_time::SteadySpan::default(),
             quiesce: shared::quiesce::QuiesceKinds::default(),
             let_go: None,
             resident: self.resident.then_some(Resident { ready: true, why: None }),
