@@ -214,15 +214,18 @@ impl Model {
             assert_eq!(granted, Some(epoch), "I1: {key} is released without its grant:\n{}", history());
         }
         for (key, (_, lease)) in &self.api.groups {
-            // I5: nobody is told that it is cut whose volume was not cut. (Two Backups of one pod may run here, which Velero's queue does not let happen;
-            // two coordinators may then differ about which of them the round belongs to.)
+            // I5: nobody is told that it is cut whose volume was not cut in the round's Backup. (Two Backups of one pod may run here, which Velero's
+            // queue does not let happen; several coordinators may then differ about which of them the round belongs to.)
             // The word stays with an attempt that a later round carries along; it counts when it is said.
             for (attempt, entry) in lease.attempts.iter().filter(|(_, entry)| entry.cut) {
                 if !self.told_cut.insert(attempt.clone()) {
                     continue;
                 }
                 let pod = PodKey { namespace: key.namespace.clone(), name: entry.pod.clone() };
-                let cut = self.api.cuts.keys().any(|(_, claim)| *claim == claim_of(&pod));
+                let may_differ = self.coordinators.len() > 1;
+                let cut = self.api.cuts.keys().any(|(backup, claim)| {
+                    *claim == claim_of(&pod) && (may_differ || lease.backup.as_ref().is_none_or(|of| of == backup))
+                });
                 assert!(cut, "I5: {pod} is told that it is cut in {:?}", lease.backup);
             }
             // I5: numbers only grow, and each belongs to one group.
