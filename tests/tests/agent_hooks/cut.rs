@@ -3,8 +3,9 @@
 use shared::admission::{AttemptVerdict, MemberPhase, RoundPhase};
 use shared::identity::AttemptId;
 use shared::quiesce::LetGo;
+use testbed::api::{Effect, Fault, Target};
 
-use crate::bed::{Bed, USER, eventually, group};
+use crate::bed::{Bed, USER, eventually, group, group_lease_name};
 use crate::held::exec_plan;
 
 /// What the coordinator says about one attempt.
@@ -47,15 +48,26 @@ async fn at_the_cut_it_lets_go_before_post_and_says_so() {
 async fn a_closed_round_is_no_cut_and_so_is_the_word_about_another_attempt() {
     let bed = Bed::start().await;
     let attempt = bed.holding(&exec_plan(&bed)).await;
+    let watches = || bed.asked().iter().filter(|asked| *asked == "watch leases").count();
+    assert!(
+        eventually(|| (watches() >= 2).then_some(())).await.is_some(),
+        "its keeper hears nothing: {:?}",
+        bed.asked()
+    );
+    // Counts the words that are sent to the keeper; one that is repeated means nothing else.
+    let words = Target::any().user(USER).resource("leases").name(&group_lease_name());
+    let words = bed.api.faults().add(Fault::new(words, Effect::ReplayEvent));
     let other: AttemptId = format!("{}_00000000000000ff", attempt.pod_uid).parse().expect("an attempt");
     say(&bed, &other, &Said { cut: true, ..ADMITTED });
     say(&bed, &attempt, &Said { phase: RoundPhase::Closed, ..ADMITTED });
-    // The keeper must have heard it by the time that it hears the next word.
     say(&bed, &attempt, &Said { verdict: AttemptVerdict::Waiting, ..ADMITTED });
-    assert_eq!(bed.log(), ["freeze"]);
+    let sent = || (bed.api.faults().struck(words)? >= 3).then_some(());
+    assert!(eventually(sent).await.is_some(), "the words were not sent to the keeper");
+    let still_held = jiff::Timestamp::now().into();
     say(&bed, &attempt, &Said { verdict: AttemptVerdict::Ended, ..ADMITTED });
     bed.logs(&["freeze", "thaw"]).await;
     let member = bed.member_that("was let go", |m| m.let_go == Some(LetGo::ByItself)).await;
+    assert!(member.thawed_at > Some(still_held), "it let go at an earlier word: {member:?}");
     assert!(member.failure.as_ref().is_some_and(|f| f.contains("held as long as it may be")), "{:?}", member.failure);
     bed.nobody_is_left().await;
 }
@@ -66,7 +78,7 @@ async fn without_a_network_its_own_limit_ends_the_hold() {
     let pre = bed.pre_with(&exec_plan(&bed)).env("QUIESCE_MAX", "3s");
     let (attempt, ended) = bed.released(pre).await;
     ended.check(0, &["quiesced (exec"]);
-    let silence = testbed::api::Fault::new(testbed::api::Target::any().user(USER), testbed::api::Effect::Silence);
+    let silence = Fault::new(Target::any().user(USER), Effect::Silence);
     bed.api.faults().add(silence);
     say(&bed, &attempt, &ADMITTED);
     bed.logs(&["freeze", "thaw"]).await;

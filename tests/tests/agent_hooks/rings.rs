@@ -1,5 +1,7 @@
 //! Who thaws when a whole container is gone: the pod's resident in another container, and the sweep at the pod's next start.
 
+use std::time::{Duration, Instant};
+
 use shared::quiesce::LetGo;
 
 use crate::bed::{Bed, eventually, path};
@@ -108,15 +110,26 @@ async fn a_keeper_and_guard_that_hang_are_outlived() {
     let Some(volume) = Volume::make(&bed, "ext4") else { return };
     let resident = resident(&bed, &volume.plan()).await;
     let container = Container::start().await;
-    let (_, ended) = bed.released(pre(&bed, &container, &volume).env("QUIESCE_MAX", "1s")).await;
-    ended.check(0, &[]);
-    // In time or not: whoever is not stopped before its limit lets go by itself.
+    let (attempt, ended) = bed.released(pre(&bed, &container, &volume).env("QUIESCE_MAX", "5s")).await;
+    ended.check(0, &["quiesced (fsfreeze"]);
+    let held = Instant::now();
     for who in ["guard", "keep"] {
-        bed.processes(who).into_iter().for_each(|pid| signal("STOP", pid));
+        signal("STOP", bed.the(who));
     }
+    assert!(volume.is_frozen(), "they let go before they were stopped");
     volume.becomes(false).await;
+    // Its limit, and three seconds for the two rings that are stuck.
+    assert!(held.elapsed() < Duration::from_secs(11), "it was frozen for {:?}", held.elapsed());
+    resident.says("its keeper and guard were stuck past its limit").await;
+    // They go on, and nobody claims that it was frozen until then.
+    for who in ["guard", "keep"] {
+        signal("CONT", bed.the(who));
+    }
+    let member = bed.member_that("was let go", |m| m.let_go.is_some()).await;
+    assert_eq!((&member.attempt, member.let_go), (&attempt, Some(LetGo::Unproven)), "{member:?}");
+    assert_eq!(member.proven_quiesced_at(), None);
+    bed.nobody_is_left().await;
     container.end();
-    drop(resident);
 }
 
 #[tokio::test]
