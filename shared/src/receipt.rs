@@ -180,10 +180,15 @@ pub struct Receipt {
 impl Receipt {
     /// JSON of at most [`RECEIPT_BYTES_MAX`] bytes: members are left out from the end of the list until it fits.
     pub fn to_bounded_json(&self) -> String {
+        self.to_json_within(RECEIPT_BYTES_MAX)
+    }
+
+    /// The same for another length. What is left when no member fits may be longer: it is the verdict and its reason, and some hundred bytes.
+    pub fn to_json_within(&self, bytes_max: usize) -> String {
         let mut kept = self.clone();
         loop {
             let json = serde_json::to_string(&kept).unwrap_or_else(|e| unreachable!("plain data has a JSON form: {e}"));
-            if json.len() <= RECEIPT_BYTES_MAX || kept.members.is_empty() {
+            if json.len() <= bytes_max || kept.members.is_empty() {
                 return json;
             }
             // Halving takes a handful of tries even for the largest group.

@@ -4,6 +4,7 @@ use shared::budget_lease::BudgetLease;
 use shared::group_lease::GroupLease;
 use shared::identity::{GroupId, GroupKey};
 use shared::limiter_lease::LimiterLease;
+use shared::receipt::Receipt;
 
 use crate::event::Version;
 use crate::objects::{ObjectKey, PodKey};
@@ -60,8 +61,8 @@ pub enum Command {
         backup: ObjectKey,
         /// The group, part of the annotation's key.
         group: GroupKey,
-        /// The annotation's value.
-        json: String,
+        /// What [`crate::on_backup::place`] finds a place for.
+        receipt: Box<Receipt>,
     },
 }
 

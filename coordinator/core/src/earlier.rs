@@ -41,7 +41,7 @@ fn and_its_own(last: &Receipt) -> EarlierRounds {
 
 /// Puts a receipt onto its Backup.
 pub(crate) fn annotation(backup: ObjectKey, group: &GroupKey, receipt: &Receipt) -> Command {
-    Command::AnnotateBackup { backup, group: group.clone(), json: headline(receipt).to_bounded_json() }
+    Command::AnnotateBackup { backup, group: group.clone(), receipt: Box::new(headline(receipt)) }
 }
 
 /// The receipt as it stands on the Backup, for whoever restores: no better than the weakest of all rounds.

@@ -119,11 +119,11 @@ mod tests {
         lease.receipt.as_mut().unwrap().earlier_rounds = Some(Box::new(earlier));
         let nightly = backup("nightly", BackupPhase::CutsOver, &["prod"]);
         let commands = commands(lease, Some(nightly), &[Event::Synced, Event::Leading(true)]);
-        let json = commands.iter().find_map(|command| match command {
-            Command::AnnotateBackup { json, .. } => Some(json),
+        let receipt = commands.into_iter().find_map(|command| match command {
+            Command::AnnotateBackup { receipt, .. } => Some(receipt),
             _ => None,
         });
-        let receipt: Receipt = serde_json::from_str(json.expect("a receipt")).unwrap();
+        let receipt = receipt.expect("a receipt");
         assert_eq!((receipt.verdict, receipt.why), (Verdict::Failed, VerdictReason::NothingHappened));
     }
 

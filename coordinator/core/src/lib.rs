@@ -27,6 +27,7 @@ mod limit;
 pub mod mode;
 pub mod notice;
 pub mod objects;
+pub mod on_backup;
 pub mod overview;
 mod passed_by;
 pub mod policy;

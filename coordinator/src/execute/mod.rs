@@ -90,7 +90,9 @@ impl Executor {
             Command::LabelPod { pod, uid, group, instead_of } => {
                 pods::label(client, &self.refusals, pods::Wanted { pod, uid, group, instead_of }).await
             }
-            Command::AnnotateBackup { backup, group, json } => backups::annotate(client, &backup, &group, &json).await,
+            Command::AnnotateBackup { backup, group, receipt } => {
+                backups::annotate(client, &backup, &group, &receipt).await
+            }
         }
     }
 }

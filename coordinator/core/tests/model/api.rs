@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use coordinator_core::event::{Event, Observed, Outcome, Version};
 use coordinator_core::objects::{AskedCut, Backup, BackupPhase, Claim, Cut, ObjectKey, Pod, PodKey, Volume};
+use coordinator_core::on_backup::{Placing, place};
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::GroupLease;
 use shared::identity::{GroupKey, Namespace};
 use shared::limiter_lease::LimiterLease;
 use shared::member_lease::MemberLease;
+use shared::names::receipt_annotation;
 use shared::receipt::Receipt;
 use shared::time::WallTime;
 
@@ -106,12 +108,21 @@ impl Api {
     }
 
     /// Puts a receipt onto a Backup, in the place of the one that stands there.
-    pub fn annotate(&mut self, backup: &ObjectKey, group: &GroupKey, json: &str) -> Outcome {
+    pub fn annotate(&mut self, backup: &ObjectKey, group: &GroupKey, receipt: &Receipt) -> Outcome {
         if !self.backups.contains_key(backup) {
             return Outcome::Conflict;
         }
-        let receipt = serde_json::from_str(json).expect("a coordinator writes readable receipts");
-        self.receipts.insert((backup.clone(), group.clone()), receipt);
+        let there = self.receipts.get(&(backup.clone(), group.clone())).map(Receipt::to_bounded_json);
+        let key = receipt_annotation(group);
+        let annotations = there.map(|text| (key.clone(), text)).into_iter().collect();
+        match place(&annotations, &key, receipt) {
+            Placing::Write(json) => {
+                let receipt = serde_json::from_str(&json).expect("a coordinator writes readable receipts");
+                self.receipts.insert((backup.clone(), group.clone()), receipt);
+            }
+            Placing::NewerIsThere => {}
+            Placing::NoRoom => unreachable!("nobody else writes annotations"),
+        }
         Outcome::Written(self.next(&backup.name))
     }
 

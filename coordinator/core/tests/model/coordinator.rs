@@ -117,7 +117,7 @@ fn execute(api: &mut Api, command: Command) -> Outcome {
             }
             Outcome::Conflict
         }
-        Command::AnnotateBackup { backup, group, json } => api.annotate(&backup, &group, &json),
+        Command::AnnotateBackup { backup, group, receipt } => api.annotate(&backup, &group, &receipt),
     }
 }
 
