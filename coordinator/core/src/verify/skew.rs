@@ -42,8 +42,8 @@ pub fn cuts(receipt: &Receipt) -> Option<Finding> {
 /// The span of quiesces.
 pub fn quiesces(receipt: &Receipt) -> Option<Finding> {
     let says_ms = receipt.quiesce_skew_ms?;
-    let error_ms = receipt.clock_error_ms.unwrap_or(u64::MAX);
-    if receipt.members.iter().any(|member| is_set_meanwhile(member, error_ms)) {
+    let most_apart_ms = receipt.clock_error_ms.unwrap_or(u64::MAX);
+    if receipt.members.iter().any(|member| is_set_meanwhile(member, most_apart_ms)) {
         return Some(Finding::QuiesceSkewUnfounded);
     }
     let mut still = Vec::new();
