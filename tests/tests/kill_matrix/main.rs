@@ -140,9 +140,9 @@ fn check(bed: &Bed, cuts: &[i64], receipt: Option<&shared::receipt::Receipt>) ->
 async fn without_a_strike_the_group_is_consistent_and_is_said_to_be() {
     for way in [Way::ArriveAndGo, Way::Lead] {
         let case = Case { way, edge: Edge::Cutting, action: Action::Kill, victims: vec![] };
-        let came = run(&case, "2m").await.unwrap_or_else(|why| panic!("{case}: {why}"));
+        let shown = run(&case, "2m").await.unwrap_or_else(|why| panic!("{case}: {why}"));
         assert_eq!(
-            (came.claimed, came.truth),
+            (shown.claimed, shown.truth),
             (Some(Verdict::GroupConsistent), Consistency::GroupConsistent),
             "{case}"
         );
