@@ -23,8 +23,8 @@ use crate::publish::Publisher;
 use crate::signals::{Stop, stopped};
 
 /// The shortest sleep, ms: a decision that wants to be woken at once, for ever, must not take a whole processor. News
-/// interrupt a sleep; what waits for time alone (stalls, retries) waits for 250 ms and more.
-const SLEEP_MS_MIN: u64 = 50;
+/// interrupt a sleep; what waits for time alone waits for 250 ms and more (stalls, retries), but for the last cut's end, for which pods are held.
+const SLEEP_MS_MIN: u64 = 5;
 
 /// Gauges are counted anew at most this often, ms: counting looks at every group.
 const GAUGES_MS: u64 = 1_000;

@@ -36,6 +36,7 @@ impl State {
     /// Says of each member that is held for nothing any more that it is cut. The word is only about a member that is still, and only in the round's
     /// own Backup: a cut of another one says nothing about this hold.
     fn let_go_at_cut(&self, key: &GroupKey, round: &mut Round, now: Now) {
+        round.lets_go_in_ms = None;
         let unsaid = |part: &&Part| !round.entries.get(&part.lease.attempt).is_none_or(|entry| entry.cut);
         let holders: Vec<(PodName, AttemptId)> = round
             .parts
@@ -56,18 +57,22 @@ impl State {
         if claims.values().flatten().any(|claim| self.cut_in_backup(round, claim).is_some()) {
             round.first_cut.get_or_insert(now.mono);
         }
-        let each_at_its_own = round.policy.thaw == ThawOnCut::Member
-            || self.whole_group_is_cut(key, round, &claims, &cut)
-            || self.is_torn(key, round, now);
+        // Who is held for the whole group's sake is held until its last cut is past, not until its own is.
+        let alone = round.policy.thaw == ThawOnCut::Member || self.is_torn(key, round, now);
+        let whole = self.whole_group_is_cut(key, round, &claims, &cut);
+        if !alone && !whole {
+            return;
+        }
         for (pod, attempt) in holders.into_iter().filter(|(pod, _)| cut.contains(pod)) {
             let seen = *round.cut_seen.entry(attempt.clone()).or_insert(now.mono);
-            let waited = now.mono.ms_since(seen) >= COARSE_CUT_MS_MAX;
-            let of_pod = claims.get(&pod).into_iter().flatten();
-            let past = of_pod.filter_map(|claim| self.cut_in_backup(round, claim)).all(|cut| self.is_past(cut, now));
-            if each_at_its_own
-                && (past || waited)
-                && let Some(entry) = round.entries.get_mut(&attempt)
-            {
+            let waited_ms = now.mono.ms_since(seen);
+            let held_for = claims.iter().filter(|(of, _)| **of == pod || !alone).flat_map(|(_, of_pod)| of_pod);
+            let cuts = held_for.filter_map(|claim| self.cut_in_backup(round, claim));
+            let left_ms = cuts.map(|cut| self.left_ms(cut, now)).max().unwrap_or(0);
+            let left_ms = left_ms.min(COARSE_CUT_MS_MAX.saturating_sub(waited_ms));
+            if left_ms > 0 {
+                round.lets_go_in_ms = Some(round.lets_go_in_ms.unwrap_or(u64::MAX).min(left_ms));
+            } else if let Some(entry) = round.entries.get_mut(&attempt) {
                 entry.cut = true;
             }
         }
@@ -78,10 +83,13 @@ impl State {
         self.world.cuts_of(claim).filter(|cut| cut.backup.as_ref() == Some(&backup.name)).min_by_key(|cut| cut.at)
     }
 
-    /// Whether the point of a cut lies behind us for certain, as far off as the clocks may be: both EC2's and the pod's.
-    fn is_past(&self, cut: &Cut, now: Now) -> bool {
+    /// How long until the point of a cut lies behind us for certain, ms, as far off as the clocks may be: both EC2's and the pod's.
+    fn left_ms(&self, cut: &Cut, now: Now) -> u64 {
         let slack_ms = cut.resolution_ms.saturating_add(self.settings.clock_error_ms.saturating_mul(2));
-        now.wall >= cut.at.plus_ms(i64::try_from(slack_ms).unwrap_or(i64::MAX))
+        let past = cut.at.plus_ms(i64::try_from(slack_ms).unwrap_or(i64::MAX));
+        past.as_micros()
+            .checked_sub(now.wall.as_micros())
+            .map_or(0, |us| u64::try_from(us).unwrap_or(0).div_ceil(1_000))
     }
 
     /// Whether nothing of the group is still to be cut: of its members whose hooks are expected, and of those that hold.

@@ -72,8 +72,10 @@ pub struct Round {
     pub arrivals: BTreeMap<AttemptId, Mono>,
     /// When a cut of the round was first seen.
     pub first_cut: Option<Mono>,
-    /// When all cuts of an attempt's pod were first seen.
+    /// When all cuts that an attempt is held for were first seen.
     pub cut_seen: BTreeMap<AttemptId, Mono>,
+    /// How long until some attempt's last cut is past for certain, ms, where all are seen.
+    pub lets_go_in_ms: Option<u64>,
     /// Since when a member has been held still, as this process saw it.
     pub held_since: Option<Mono>,
     /// When the first member arrived; its place in the queue.
@@ -110,6 +112,7 @@ impl Round {
             arrivals: BTreeMap::new(),
             first_cut: None,
             cut_seen: BTreeMap::new(),
+            lets_go_in_ms: None,
             held_since: None,
             opened_at: now.wall,
             opened_mono: now.mono,

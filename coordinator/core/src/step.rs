@@ -77,7 +77,10 @@ impl State {
             (false, false) => WAKE_IDLE_MS,
         };
         let retry = self.writes.next_retry(now.mono).map_or(u64::MAX, |at| at.ms_since(now.mono).max(1));
-        idle.min(retry)
+        // Who does not lead lets nobody go, and looks no more at what it once waited for.
+        let rounds = self.groups.values().filter(|_| self.leading).filter_map(|record| record.round.as_ref());
+        let let_go = rounds.filter_map(|round| round.lets_go_in_ms).min().unwrap_or(u64::MAX);
+        idle.min(retry).min(let_go)
     }
 
     /// Numbers for metrics.

@@ -37,6 +37,12 @@ fn each(set: &mut Settings) {
     set.policy.thaw = ThawOnCut::Member;
 }
 
+/// … and clocks are as far off as they are by default.
+fn unsure(set: &mut Settings) {
+    seeing(set);
+    set.clock_error_ms = 50;
+}
+
 /// … and residents are called, whoever has one.
 fn lead(set: &mut Settings) {
     seeing(set);
@@ -335,6 +341,32 @@ fn all_residents_are_still_before_the_first_hook_goes_and_let_go_at_the_last_cut
     assert_eq!((receipt.verdict, receipt.mode, receipt.degraded), (Verdict::GroupConsistent, Mode::Lead, false));
     assert_eq!(receipt.way, Some(CutWay::CsiOneBlock));
     assert!(receipt.members.iter().all(|m| m.let_go == Some(LetGo::Cut)), "{receipt:?}");
+}
+
+#[test]
+fn nobody_lets_go_before_the_groups_last_cut_is_past_on_every_clock() {
+    let mut model = Model::new(&[3], 5, 1, unsure).with_residents();
+    model.api.put_backup(one_block());
+    model.settle();
+    for i in 0..3 {
+        model.arrive(i);
+        model.settle();
+    }
+    model.tick(200);
+    for i in 0..3 {
+        model.tick(5_000);
+        model.cut(i, "b1");
+        model.settle();
+    }
+    let held = |model: &Model| model.hooks.iter().filter(|hook| hook.holds[0].1.is_none()).count();
+    assert_eq!(held(&model), 3, "a cut that was seen may still be to come on a pod's clock");
+    model.tick(99);
+    model.settle();
+    assert_eq!(held(&model), 3);
+    model.tick(1);
+    model.settle();
+    assert_eq!(held(&model), 0, "held for no longer than the clocks want it");
+    assert_eq!(verdict_of(&mut model).verdict, Verdict::GroupConsistent);
 }
 
 #[test]
