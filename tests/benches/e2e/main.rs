@@ -1,7 +1,7 @@
 //! How long does a group hold still under a real Velero, how far apart are its cuts, and what do our hooks add to a Backup?
 //!
 //! `make bench-e2e`. Each part runs on a machine of its own (`testbed::isolated`) and leaves its rows in a file; the tables are
-//! printed at the end. Polls are Velero's own (5 s, no early polling). Arguments choose parts: `ours barrier added original parallel`.
+//! printed at the end. Polls are Velero's own (5 s, no early polling). Arguments choose parts: `ours barrier lead added original parallel`.
 
 mod added;
 mod original;
@@ -24,9 +24,10 @@ const ROWS_VARIABLE: &str = "BENCH_E2E_ROWS";
 type Part = (&'static str, &'static str, fn());
 
 /// In the order of the tables; the last two take as long as the original's hooks wait.
-const PARTS: [Part; 5] = [
+const PARTS: [Part; 6] = [
     ("ours", "ours::groups", ours::groups),
     ("barrier", "ours::barrier", ours::barrier),
+    ("lead", "ours::lead", ours::lead),
     ("added", "added::to_backups", added::to_backups),
     ("original", "original::one_worker", original::one_worker),
     ("parallel", "original::four_workers", original::four_workers),

@@ -9,7 +9,7 @@ use testbed::pair::{HookPlan, Night, Pair, PairOptions, compare, group_of_set};
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::{Made, Workload};
 
-use crate::rows::{GroupRow, Row, seconds};
+use crate::rows::{GroupRow, LeadRow, Row, seconds};
 use crate::{isolated, leave};
 
 /// Sizes of the groups.
@@ -28,6 +28,9 @@ const LIMIT: Duration = Duration::from_mins(20);
 
 /// As many as the original is measured with.
 const WORKERS: usize = 4;
+
+/// More than 20 volumes of 5 s each.
+const QUIESCE_MAX: &str = "5m";
 
 /// The workload's name.
 const SET: &str = "db";
@@ -73,6 +76,59 @@ pub fn barrier() {
         let group = Measured { namespace, layout, is_ordered: false, made, nights: vec![] };
         back_up_in_rounds(&pair, vec![group]).await
     });
+}
+
+/// The rows of groups with a resident in every pod, asked for as one ordered block each.
+pub fn lead() {
+    isolated("lead", LIMIT, async || {
+        let mut options = PairOptions::real("bench", BUDGET);
+        options.real.early_polling = false;
+        options.velero.concurrent_backups = SIZES.len();
+        let pair = Pair::start_real(options).await?;
+        let mut groups = Vec::new();
+        for pods in SIZES {
+            let namespace = format!("lead-{pods}");
+            let made = pair.with_residents(&namespace, SET, pods, QUIESCE_MAX).await?;
+            let layout = "one ordered block".to_owned();
+            groups.push(Measured { namespace, layout, is_ordered: true, made, nights: vec![] });
+        }
+        let mut rows: Vec<LeadRow> =
+            groups.iter().map(|group| LeadRow::of(&group.layout, group.made.pods.len())).collect();
+        for round in 0..ROUNDS {
+            let nights = futures::future::try_join_all(groups.iter().map(|group| group.back_up(&pair, round))).await?;
+            for ((group, row), night) in groups.iter().zip(&mut rows).zip(&nights) {
+                row.take(&pair, &group.made, night)?;
+            }
+        }
+        rows.into_iter().try_for_each(|row| leave(&Row::Lead(row)))
+    });
+}
+
+impl LeadRow {
+    /// All from the pods' own freeze and thaw programs, the kubelet's log and the cuts; nothing from the receipts.
+    fn take(&mut self, pair: &Pair, made: &Made, night: &Night) -> anyhow::Result<()> {
+        let held = made.pods.iter().map(|pod| pair.held(pod)).collect::<anyhow::Result<Vec<_>>>()?;
+        let cuts: Vec<i128> = night.seen.cuts().iter().map(|cut| cut.at.wall.as_nanosecond()).collect();
+        let called = night.seen.hooks().first().context("no hook ran")?.started.wall.as_nanosecond();
+        let first_still = held.iter().map(|held| held.from).min().context("a pod")?;
+        let last_still = held.iter().map(|held| held.from).max().context("a pod")?;
+        let let_go = held.iter().map(|held| held.until).max().context("a pod")?;
+        let (first_cut, last_cut) = (cuts.iter().min().context("a cut")?, cuts.iter().max().context("a cut")?);
+        let early = held.iter().map(|held| held.until).min().context("a pod")?;
+        self.still_s.push(seconds_between(called, last_still));
+        self.skew_s.push(seconds_between(first_still, last_still));
+        self.let_go_s.push(seconds_between(*last_cut, let_go));
+        self.held_s.extend(held.iter().map(|held| seconds_between(held.from, held.until)));
+        let is_whole = last_still < *first_cut && *last_cut < early;
+        self.whole += usize::from(is_whole);
+        self.backups += 1;
+        Ok(())
+    }
+}
+
+fn seconds_between(from: i128, until: i128) -> f64 {
+    // Microseconds of some minutes are exact.
+    f64::from(i32::try_from((until - from) / 1_000).unwrap_or(i32::MAX)) / 1_000_000.0
 }
 
 async fn back_up_in_rounds(pair: &Pair, mut groups: Vec<Measured>) -> anyhow::Result<()> {

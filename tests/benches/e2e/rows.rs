@@ -12,8 +12,45 @@ use testbed::bench::samples::Samples;
 pub enum Row {
     /// What a group's pods and its cuts saw.
     Group(GroupRow),
+    /// What a group saw whose pods have residents.
+    Lead(LeadRow),
     /// What hooks add to a Backup.
     Added(AddedRow),
+}
+
+/// A group with a resident in every pod.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct LeadRow {
+    /// How Velero was asked.
+    pub layout: String,
+    /// How many pods.
+    pub pods: usize,
+    /// How many Backups.
+    pub backups: usize,
+    /// In how many of them all were held from before the first cut until after the last.
+    pub whole: usize,
+    /// From the first hook's start until all are still, s.
+    pub still_s: Vec<f64>,
+    /// From the first to the last still, s.
+    pub skew_s: Vec<f64>,
+    /// From the last cut until all are let go, s.
+    pub let_go_s: Vec<f64>,
+    /// How long each pod was held, s.
+    pub held_s: Vec<f64>,
+}
+
+impl LeadRow {
+    /// Before anything was measured.
+    pub fn of(layout: &str, pods: usize) -> Self {
+        let (still_s, skew_s, let_go_s, held_s) = (vec![], vec![], vec![], vec![]);
+        Self { layout: layout.to_owned(), pods, backups: 0, whole: 0, still_s, skew_s, let_go_s, held_s }
+    }
+
+    fn line(&self) -> String {
+        let Self { layout, pods, backups, whole, still_s, skew_s, let_go_s, held_s } = self;
+        let [still, skew, let_go, held] = [still_s, skew_s, let_go_s, held_s].map(|times| median_and_longest(times));
+        format!("| {layout} | {pods} | {backups} | {still} | {skew} | {let_go} | {held} | {whole} |")
+    }
 }
 
 /// A group under one system.
@@ -64,7 +101,7 @@ pub fn seconds(times: impl IntoIterator<Item = Duration>) -> Vec<f64> {
     times.into_iter().map(|time| time.as_secs_f64()).collect()
 }
 
-/// Both tables.
+/// All tables.
 pub fn markdown(rows: &[Row]) -> String {
     let mut groups = "| Velero was asked for | pods | whose hooks | Backups | a hook waits (longest) | first to last cut | a pod is held (longest) | \
         Backup takes | outcome |\n|---|---|---|---|---|---|---|---|---|\n"
@@ -73,15 +110,19 @@ pub fn markdown(rows: &[Row]) -> String {
         "| Velero was asked for | pods | until | n | with hooks: min / median / max | without | added (medians) | of it in hooks | \
         hooks that do nothing add |\n|---|---|---|---|---|---|---|---|---|\n"
             .to_owned();
+    let mut lead = "| Velero was asked for | pods | Backups | all are still, after the first hook began (longest) | first to last still | \
+        let go after the last cut | a pod is held | held over all cuts |\n|---|---|---|---|---|---|---|---|\n"
+        .to_owned();
     for row in rows {
         let written = match row {
             Row::Group(row) => writeln!(groups, "{}", row.line()),
+            Row::Lead(row) => writeln!(lead, "{}", row.line()),
             Row::Added(row) => writeln!(added, "{}", row.line()),
         };
         // A String takes everything.
         let _ = written;
     }
-    format!("{groups}\n{added}")
+    format!("{groups}\n{lead}\n{added}")
 }
 
 impl GroupRow {

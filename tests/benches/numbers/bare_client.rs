@@ -1,5 +1,6 @@
 //! The least that a process can do to be released: watch one Lease, end when it says so. What hooks are compared with.
 
+use std::path::Path;
 use std::process::Stdio;
 
 use anyhow::{Context as _, bail};
@@ -9,6 +10,8 @@ use kube::api::{Api, WatchEvent, WatchParams};
 use kube::config::AuthInfo;
 use kube::{Client, Config};
 use tokio::process::Command;
+
+use crate::stamp;
 
 /// As first argument it turns this program into such a client.
 pub const ARGUMENT: &str = "bare-client";
@@ -27,9 +30,10 @@ pub fn command(url: &str, token: &str, namespace: &str, lease: &str) -> anyhow::
     Ok(command)
 }
 
-/// Is such a client.
+/// Is such a client. A fifth argument names a file that it stamps when it hears the word.
 pub fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let [url, token, namespace, lease] = arguments else { bail!("{ARGUMENT} wants URL, token, namespace and Lease") };
+    let (four, file) = arguments.split_at(arguments.len().min(4));
+    let [url, token, namespace, lease] = four else { bail!("{ARGUMENT} wants URL, token, namespace and Lease") };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let mut config = Config::new(url.parse().context("the URL")?);
@@ -40,7 +44,9 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         let mut events = Box::pin(leases.watch(&only_this, "0").await?);
         while let Some(event) = events.next().await {
             match event? {
-                WatchEvent::Added(lease) | WatchEvent::Modified(lease) if holder(&lease) == Some(GO) => return Ok(()),
+                WatchEvent::Added(lease) | WatchEvent::Modified(lease) if holder(&lease) == Some(GO) => {
+                    return file.first().map_or(Ok(()), |file| stamp::put(Path::new(file)));
+                }
                 WatchEvent::Error(status) => bail!("the watch was ended: {}", status.message),
                 _ => {}
             }

@@ -1,6 +1,6 @@
 //! `make bench`: what does the product cost, beside a baseline measured in the same run?
 //!
-//! `cargo bench -p testbed --bench numbers -- [release] [hook] [tls] [idle] [inventory]`; without a name, all. It prints each figure as
+//! `cargo bench -p testbed --bench numbers -- [release] [lead] [hook] [tls] [idle] [residents] [inventory]`; without a name, all. It prints each figure as
 //! it is measured and one markdown table at the end. It fails only when something cannot be measured: how fast a shared
 //! machine is today is no test.
 
@@ -13,7 +13,11 @@ mod idle;
 mod inventory;
 mod kubectl;
 mod large_cluster;
+mod lead;
 mod release;
+mod resident_cost;
+mod residents;
+mod stamp;
 mod surroundings;
 
 use std::env;
@@ -22,12 +26,14 @@ use anyhow::{Context as _, bail};
 use testbed::bench::table::{Figure, markdown};
 
 /// The benchmarks, in the order in which they run.
-const NAMES: [&str; 5] = ["release", "hook", "tls", "idle", "inventory"];
+const NAMES: [&str; 7] = ["release", "lead", "hook", "tls", "idle", "residents", "inventory"];
 
 fn main() -> anyhow::Result<()> {
     let arguments: Vec<String> = env::args().skip(1).collect();
-    if let Some((bare_client::ARGUMENT, rest)) = arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
-        return bare_client::run(rest);
+    match arguments.split_first().map(|(first, rest)| (first.as_str(), rest)) {
+        Some((bare_client::ARGUMENT, rest)) => return bare_client::run(rest),
+        Some((stamp::ARGUMENT, rest)) => return stamp::run(rest),
+        _ => {}
     }
     // Cargo itself adds `--bench`.
     let asked: Vec<&str> = arguments.iter().map(String::as_str).filter(|argument| *argument != "--bench").collect();
@@ -43,9 +49,11 @@ fn main() -> anyhow::Result<()> {
             eprintln!("{name} …");
             let measured = match name {
                 "release" => release::measure().await,
+                "lead" => lead::measure().await,
                 "hook" => hook_cost::measure().await,
                 "tls" => hook_tls::measure().await,
                 "idle" => idle::measure().await,
+                "residents" => resident_cost::measure().await,
                 _ => inventory::measure().await,
             };
             let measured = measured.with_context(|| format!("measuring `{name}`"))?;

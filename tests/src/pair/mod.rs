@@ -13,6 +13,7 @@ mod compare;
 mod hooks;
 mod place;
 mod receipts;
+mod residents;
 pub mod stories;
 
 pub use any_velero::AnyVelero;
@@ -21,3 +22,4 @@ pub use compare::{Overclaim, compare};
 pub use hooks::HookPlan;
 pub use place::Place;
 pub use receipts::ReceiptError;
+pub use residents::Held;

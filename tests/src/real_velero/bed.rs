@@ -99,6 +99,11 @@ impl RealBed {
     pub fn container_root(&self, namespace: &str, pod_uid: &str, container: &str) -> PathBuf {
         self.folder.join("pods").join(namespace).join(pod_uid).join(container)
     }
+
+    /// The folder that a claim is to its pods, made when the first of them starts; they mount what is there then.
+    pub fn claim_folder(&self, namespace: &str, claim: &str) -> PathBuf {
+        self.folder.join("pods").join(".volumes").join(cluster::volume_name(namespace, claim))
+    }
 }
 
 fn exec_log(folder: &Path) -> PathBuf {

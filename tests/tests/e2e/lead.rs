@@ -1,61 +1,19 @@
 //! Residents under a real Velero: the first hook has all members hold still at once, and each lets go at the group's last cut, before its post hook.
 
-use std::time::Duration;
-
 use anyhow::{Context as _, Result, ensure};
-use k8s_openapi::api::coordination::v1::Lease;
-use kube::Api;
-use kube::runtime::wait::await_condition;
 use serde_json::{Value, json};
 use shared::admission::Mode;
-use shared::member_lease::MemberLease;
 use shared::quiesce::LetGo;
 use shared::verdict::Verdict;
-use testbed::pair::{HookPlan, Night, Pair, PairOptions, group_of_set};
-use testbed::real_velero::IMAGE_HOOK_AGENT;
+use testbed::pair::{Held, Night, Pair, PairOptions, group_of_set};
 use testbed::velero::backup::Phase;
-use testbed::velero::cluster::{CONTAINER, Made, MadePod, Workload};
+use testbed::velero::cluster::Made;
 use testbed::velero::hook_calls::HookPhase;
 
 use crate::run::isolated;
 
-/// Writes down when it holds and when it lets go, in the container's own root: what the receipt is held against, and none of the product's.
-const PLAN: &str = "- exec: {freeze: [/bin/sh, -c, date +%s%N >>/frozen], thaw: [/bin/sh, -c, date +%s%N >>/thawed]}";
-
-/// A resident stands by within this; its label's file takes the kubelet a moment.
-const PATIENCE: Duration = Duration::from_mins(1);
-
-/// `db`, whose pods' only container is the resident itself: Velero's hooks are exec'd there, and the workload's image would not be touched.
-async fn residents(pair: &Pair, replicas: u32) -> Result<Made> {
-    // The stand-in kubelet's containers share the machine's /dev/shm, which a pod has for itself: so the state folder is another one.
-    let workload = Workload::stateful_set("shop", "db", replicas)
-        .command(&[IMAGE_HOOK_AGENT, "sidecar"])
-        .env("QUIESCE", PLAN)
-        .env("STATE_DIR", "/");
-    let made = pair.with(workload, &HookPlan::default()).await?;
-    let leases: Api<Lease> = Api::namespaced(pair.client.clone(), "shop");
-    for pod in &made.pods {
-        let stands_by = |lease: Option<&Lease>| {
-            lease.is_some_and(|lease| MemberLease::decode(lease).is_ok_and(|member| member.stands_by()))
-        };
-        let name = format!("snapshot-member-{}", pod.name.name);
-        let waited = tokio::time::timeout(PATIENCE, await_condition(leases.clone(), &name, stands_by)).await;
-        waited.with_context(|| format!("the resident of {} does not stand by", pod.name))??;
-    }
-    Ok(made)
-}
-
-/// When the pod was held, and until when, ns since 1970; as its plan's own programs wrote it down.
-fn held(pair: &Pair, pod: &MadePod) -> Result<(i128, i128)> {
-    let root = pair.velero.real().bed().container_root(&pod.name.namespace, &pod.uid, CONTAINER);
-    let read = |name: &str| -> Result<i128> {
-        let path = root.join(name);
-        let text = std::fs::read_to_string(&path).with_context(|| format!("reading {}", path.display()))?;
-        ensure!(text.lines().count() == 1, "{} has more than one line: {text}", path.display());
-        Ok(text.trim().parse()?)
-    };
-    Ok((read("frozen")?, read("thawed")?))
-}
+/// As it is by default.
+const QUIESCE_MAX: &str = "1m";
 
 /// Held at once from before the first cut to after the last, and let go before any post hook.
 async fn check(pair: &Pair, night: &Night, made: &Made) -> Result<()> {
@@ -66,7 +24,7 @@ async fn check(pair: &Pair, night: &Night, made: &Made) -> Result<()> {
     let (first, last) = (cuts.iter().min().context("a cut")?, cuts.iter().max().context("a cut")?);
     let mut spans = Vec::new();
     for pod in &made.pods {
-        let (frozen, thawed) = held(pair, pod)?;
+        let Held { from: frozen, until: thawed } = pair.held(pod)?;
         ensure!(
             frozen < *first && *last < thawed,
             "{}: held from {frozen} to {thawed}, cuts {cuts:?}\n{seen}",
@@ -106,8 +64,18 @@ fn ordered(made: &Made) -> Value {
 fn residents_hold_one_block_from_its_first_hook_to_its_last_cut() {
     isolated(async || {
         let pair = Pair::start_real(PairOptions::real("lead-ordered", 5)).await?;
-        let made = residents(&pair, 3).await?;
+        let made = pair.with_residents("shop", "db", 3, QUIESCE_MAX).await?;
         let night = pair.back_up("b", ordered(&made)).await?;
+        check(&pair, &night, &made).await
+    });
+}
+
+#[test]
+fn twenty_residents_hold_blocks_that_are_cut_side_by_side() {
+    isolated(async || {
+        let pair = Pair::start_real(PairOptions::real("lead-twenty", 20).workers(20)).await?;
+        let made = pair.with_residents("shop", "db", 20, QUIESCE_MAX).await?;
+        let night = pair.back_up("b", json!({"includedNamespaces": ["shop"]})).await?;
         check(&pair, &night, &made).await
     });
 }
@@ -116,7 +84,7 @@ fn residents_hold_one_block_from_its_first_hook_to_its_last_cut() {
 fn residents_hold_blocks_that_are_cut_side_by_side() {
     isolated(async || {
         let pair = Pair::start_real(PairOptions::real("lead-workers", 5).workers(3)).await?;
-        let made = residents(&pair, 3).await?;
+        let made = pair.with_residents("shop", "db", 3, QUIESCE_MAX).await?;
         let night = pair.back_up("b", json!({"includedNamespaces": ["shop"]})).await?;
         check(&pair, &night, &made).await
     });

@@ -5,6 +5,8 @@
 mod barrier;
 mod chain;
 mod definitions;
+mod disks;
+mod frozen;
 mod hooks;
 mod lead;
 mod native;

@@ -6,7 +6,7 @@ use testbed::isolated;
 use testbed::real_velero::{prepare, prepare_with_chain};
 
 /// A bed is up in 10 to 20 s, a Backup takes 2 to 30 s; the rest is for a machine that is busy with others.
-const LIMIT: Duration = Duration::from_mins(5);
+pub const LIMIT: Duration = Duration::from_mins(5);
 
 /// Runs a test's body on a machine of its own. Call it from the test function itself.
 pub fn isolated<F: AsyncFnOnce() -> anyhow::Result<()>>(body: F) {

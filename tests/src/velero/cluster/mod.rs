@@ -8,6 +8,7 @@ mod objects;
 mod workload;
 
 pub use create::{ClusterError, create, delete_pod, prepare, replace_pod};
+pub(crate) use objects::volume_name;
 pub use workload::{Made, MadePod, Owner, Workload};
 
 /// The driver of all volumes made here.

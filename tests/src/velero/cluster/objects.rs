@@ -121,7 +121,7 @@ fn claim_spec(volume: Option<&str>) -> Value {
 }
 
 /// Cluster-scoped, so the namespace is in it.
-pub(super) fn volume_name(namespace: &str, claim: &str) -> String {
+pub(crate) fn volume_name(namespace: &str, claim: &str) -> String {
     format!("pv-{namespace}-{claim}")
 }
 

@@ -1,0 +1,102 @@
+//! What do a resident that stands by, and a keeper with its guard that hold, cost while nothing happens?
+
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, ensure};
+use testbed::bench::process::{peak_kib, processor_time, resident_kib};
+use testbed::bench::samples::{Compared, Samples};
+use testbed::bench::table::{Aim, Figure, Unit};
+use testbed::coordinator_process::eventually;
+use testbed::pair::{Pair, PairOptions};
+use testbed::velero::VeleroSettings;
+
+use crate::cost::{megabytes, ms};
+use crate::hook::PATIENCE;
+use crate::release::agent;
+use crate::residents::Residents;
+
+/// How many pods: as many of each process are looked at.
+const PODS: u32 = 5;
+
+/// How many times they are looked at, each for this long.
+const WINDOWS: usize = 3;
+const WINDOW: Duration = Duration::from_secs(5);
+
+/// So slow that everybody holds while it is looked: longer than all windows.
+const SLOW_CUT: Duration = Duration::from_secs(30);
+
+/// The aim for a process's memory, MB.
+const MEMORY_MB_MAX: f64 = 8.0;
+
+/// Measures.
+pub async fn measure() -> anyhow::Result<Vec<Figure>> {
+    let agent = agent()?;
+    let mut options = PairOptions::new("bench-residents", 100);
+    options.velero = VeleroSettings { cut_delay: SLOW_CUT, csi_poll: Duration::from_secs(1), ..options.velero };
+    let pair = Pair::start(options).await?;
+    let residents = Residents::start(&pair, &agent, "cost", PODS).await?;
+    let standing_by: Vec<u32> = residents.pids().collect();
+    let mut figures = look("Resident that stands by", &standing_by).await?;
+    let workers =
+        serde_json::json!({"includedNamespaces": ["cost"], "orderedResources": {"pods": residents.made.ordered()}});
+    pair.velero.submit("cost", workers).await?;
+    let holders = |command| holders(&residents, command);
+    let keepers = eventually("all keepers to hold", PATIENCE, || all_frozen(&residents).then(|| holders("keep"))).await;
+    let guards = holders("guard");
+    figures.extend(look("Resident whose pod is held", &standing_by).await?);
+    figures.extend(look("Keeper that holds", &keepers).await?);
+    figures.extend(look("Guard of such a keeper", &guards).await?);
+    Ok(figures)
+}
+
+fn all_frozen(residents: &Residents) -> bool {
+    residents.made.pods.iter().all(|pod| residents.state_dir(pod).join("frozen").exists())
+}
+
+/// The pods' processes that run `hook-agent <command>`, one a pod.
+fn holders(residents: &Residents, command: &str) -> Vec<u32> {
+    let folders: Vec<PathBuf> = residents.made.pods.iter().map(|pod| residents.state_dir(pod)).collect();
+    let is_one = |line: &str| {
+        let mut words = line.split('\0').skip(1);
+        words.next() == Some(command)
+            && words.nth(1).is_some_and(|dir| folders.iter().any(|f| Path::new(dir).starts_with(f)))
+    };
+    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
+    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    pids.filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_one(&line))).collect()
+}
+
+async fn look(who: &str, pids: &[u32]) -> anyhow::Result<Vec<Figure>> {
+    ensure!(pids.len() == usize::try_from(PODS)?, "{who}: {} processes, not {PODS}", pids.len());
+    let (mut resident_mb, mut peak_mb, mut busy_ms_per_s) = (Vec::new(), Vec::new(), Vec::new());
+    for _window in 0..WINDOWS {
+        let begin = Instant::now();
+        let before = busy(pids)?;
+        tokio::time::sleep(WINDOW).await;
+        let seconds = begin.elapsed().as_secs_f64();
+        busy_ms_per_s.extend(busy(pids)?.iter().zip(before).map(|(now, then)| ms(now.saturating_sub(then)) / seconds));
+        for pid in pids {
+            resident_mb.push(megabytes(resident_kib(*pid)? * 1_024));
+            peak_mb.push(megabytes(peak_kib(*pid)? * 1_024));
+        }
+    }
+    let figure = |what: &str, unit, values, aim| Figure {
+        what: format!("{who}: {what}"),
+        unit,
+        ours: Samples::of(values),
+        baseline: None,
+        compared: Compared::P99,
+        aim,
+    };
+    let memory = Aim::AtMost { first: MEMORY_MB_MAX, last: MEMORY_MB_MAX };
+    Ok(vec![
+        figure("memory (VmRSS)", Unit::Mb, resident_mb, memory),
+        figure("peak memory (VmHWM)", Unit::Mb, peak_mb, memory),
+        figure("processor time", Unit::MsPerS, busy_ms_per_s, Aim::Known),
+    ])
+}
+
+fn busy(pids: &[u32]) -> anyhow::Result<Vec<Duration>> {
+    pids.iter().map(|pid| processor_time(*pid).context("a process ended while it was looked at")).collect()
+}

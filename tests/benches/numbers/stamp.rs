@@ -1,0 +1,37 @@
+//! When did something happen in another process? It writes the time into a file itself, so that nobody's wait for it is measured with it.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::{Context as _, ensure};
+
+/// As first argument it turns this program into one that stamps the file that follows.
+pub const ARGUMENT: &str = "stamp";
+
+/// Adds the time, ns since 1970, as a line.
+pub fn put(path: &Path) -> anyhow::Result<()> {
+    let now_ns = SystemTime::now().duration_since(UNIX_EPOCH).context("a clock before 1970")?.as_nanos();
+    let mut file = std::fs::OpenOptions::new().create(true).append(true).open(path)?;
+    writeln!(file, "{now_ns}").with_context(|| format!("stamping {}", path.display()))
+}
+
+/// Is such a program.
+pub fn run(arguments: &[String]) -> anyhow::Result<()> {
+    let [path] = arguments else { anyhow::bail!("{ARGUMENT} wants one file") };
+    put(Path::new(path))
+}
+
+/// The command line that stamps a file.
+pub fn argv(path: &Path) -> anyhow::Result<[PathBuf; 3]> {
+    let program = std::env::current_exe().context("finding this program itself")?;
+    Ok([program, ARGUMENT.into(), path.to_owned()])
+}
+
+/// Reads the one time that was stamped since the file was taken last, ns since 1970.
+pub fn take(path: &Path) -> anyhow::Result<i128> {
+    let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    ensure!(text.lines().count() == 1, "{} was stamped more than once: {text}", path.display());
+    std::fs::remove_file(path).with_context(|| format!("removing {}", path.display()))?;
+    Ok(text.trim().parse()?)
+}

@@ -1,0 +1,141 @@
+//! Real disks behind the claims of a test: ext4 on loop devices, each with somebody outside of the test's machine who thaws it at the end.
+//!
+//! A process that writes to a frozen file system cannot be killed, and a machine that ends with a frozen one keeps its device for
+//! ever. So disks are made and mounted outside, and the process that holds each ends last, however the test ends.
+
+use std::cell::RefCell;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use anyhow::{Context as _, Result, ensure};
+use testbed::isolated::{self, Absent};
+use testbed::pair::Pair;
+use testbed::real_velero::prepare;
+use testbed::velero::CutVolume;
+use testbed::velero::object_name::ObjectName;
+
+use crate::run::LIMIT;
+
+/// Tells the inside in which folder the disks are.
+const FOLDER_VARIABLE: &str = "E2E_DISKS";
+
+/// Large enough for a journal.
+const SIZE_BYTES: u64 = 64 << 20;
+
+/// Thaws and unmounts when its stdin ends: `$1` is the mount point.
+const WATCHDOG: &str = "read -r _; fsfreeze --unfreeze \"$1\"; umount --lazy \"$1\"";
+
+/// Runs a test's body with so many disks. Call it from the test function itself.
+pub fn isolated_with_disks<F: AsyncFnOnce() -> Result<()>>(count: u32, body: F) {
+    // Dropped when all is over, by a panic too.
+    let disks = RefCell::new(None);
+    let with_disks = || {
+        let mut variables = prepare()?;
+        let made = Outside::make(count).map_err(|why| Absent(format!("no disks to be had here: {why:#}")))?;
+        variables.push((FOLDER_VARIABLE.to_owned(), made.folder.clone().into_os_string()));
+        disks.replace(Some(made));
+        Ok(variables)
+    };
+    isolated::run(LIMIT, with_disks, body);
+}
+
+/// The disks as they are made, mounted and held.
+struct Outside {
+    folder: PathBuf,
+    watchdogs: Vec<Child>,
+}
+
+impl Outside {
+    fn make(count: u32) -> Result<Self> {
+        static COUNT: AtomicU32 = AtomicU32::new(0);
+        ensure!(rustix::process::geteuid().is_root(), "only root mounts");
+        let number = COUNT.fetch_add(1, Ordering::Relaxed);
+        let folder = std::env::temp_dir().join(format!("e2e-disks-{}-{number}", std::process::id()));
+        let mut disks = Self { folder, watchdogs: vec![] };
+        for index in 0..count {
+            let Disk { image, mount } = Disk::of(&disks.folder, index);
+            std::fs::create_dir_all(&mount)?;
+            std::fs::File::create(&image)?.set_len(SIZE_BYTES)?;
+            run("mkfs.ext4", ["-q".as_ref(), image.as_path()])?;
+            run("mount", ["--options".as_ref(), "loop".as_ref(), image.as_path(), &mount])?;
+            // On its own, so that what ends the test's process group does not end it.
+            let mut watchdog = Command::new("setsid");
+            watchdog.args(["sh", "-c", WATCHDOG, "watchdog"]).arg(&mount).stdin(Stdio::piped());
+            watchdog.stdout(Stdio::null()).stderr(Stdio::null());
+            disks.watchdogs.push(watchdog.spawn().context("starting setsid")?);
+        }
+        Ok(disks)
+    }
+}
+
+impl Drop for Outside {
+    fn drop(&mut self) {
+        for watchdog in &mut self.watchdogs {
+            drop(watchdog.stdin.take());
+            let _ = watchdog.wait();
+        }
+        // Left behind it is some room in the temporary folder.
+        let _ = std::fs::remove_dir_all(&self.folder);
+    }
+}
+
+/// One disk.
+#[derive(Clone, Debug)]
+pub struct Disk {
+    image: PathBuf,
+    mount: PathBuf,
+}
+
+impl Disk {
+    fn of(folder: &Path, index: u32) -> Self {
+        Self { image: folder.join(format!("{index}.img")), mount: folder.join(index.to_string()) }
+    }
+
+    /// Inside: the disk of this number.
+    pub fn inside(index: u32) -> Result<Self> {
+        let folder = std::env::var_os(FOLDER_VARIABLE).context("disks are made outside")?;
+        Ok(Self::of(Path::new(&folder), index))
+    }
+
+    /// Puts it behind a claim whose pod has not started yet. By a link, because the kubelet has had mounts of its own since it began.
+    pub fn behind(&self, pair: &Pair, claim: &ObjectName) -> Result<()> {
+        let folder = pair.velero.real().bed().claim_folder(&claim.namespace, &claim.name);
+        std::fs::create_dir_all(folder.parent().context("a folder of folders")?)?;
+        std::os::unix::fs::symlink(&self.mount, &folder).with_context(|| format!("making {}", folder.display()))
+    }
+
+    /// A process that writes one word to it, and waits for that as long as it is frozen.
+    pub fn writer(&self) -> Result<tokio::process::Child> {
+        let mut writer = tokio::process::Command::new("sh");
+        writer.args(["-c", "echo written >\"$0\""]).arg(self.mount.join("word"));
+        writer.spawn().context("starting a writer")
+    }
+
+    /// Whether a copy of it, as [`cut_disks`] made it for this Backup, would have to replay its journal: what ext4's own tools say.
+    pub fn cut_needs_recovery(&self, backup: &str) -> Result<bool> {
+        let said = Command::new("dumpe2fs").arg("-h").arg(self.cut(backup)).output().context("running dumpe2fs")?;
+        let text = String::from_utf8_lossy(&said.stdout).into_owned();
+        ensure!(text.contains("has_journal"), "dumpe2fs: {text}{}", String::from_utf8_lossy(&said.stderr));
+        Ok(text.contains("needs_recovery"))
+    }
+
+    fn cut(&self, backup: &str) -> PathBuf {
+        self.image.with_extension(backup)
+    }
+}
+
+/// What the CSI stand-in does at each cut: copies the disk behind the claim, as it is then.
+pub fn cut_disks(disk_of: impl Fn(&ObjectName) -> Option<Disk> + Send + Sync + 'static) -> CutVolume {
+    CutVolume(Arc::new(move |backup, claim| {
+        let Some(disk) = disk_of(claim) else { return Ok(()) };
+        std::fs::copy(&disk.image, disk.cut(backup)).map(drop)
+    }))
+}
+
+fn run<'a>(program: &str, arguments: impl IntoIterator<Item = &'a Path>) -> Result<()> {
+    let output = Command::new(program).args(arguments).output().with_context(|| format!("running {program}"))?;
+    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
+    Ok(())
+}
