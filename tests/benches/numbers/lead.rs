@@ -27,10 +27,10 @@ use crate::residents::{Residents, SET};
 use crate::stamp;
 
 /// Members of the group, and how many Backups with short polls it has: each gives one skew.
-const SIZES: [(u32, u32); 3] = [(3, 40), (5, 40), (20, 30)];
+const SIZES: [(u32, u32); 3] = [(3, 20), (5, 20), (20, 20)];
 
-/// Velero's poll where only the members' times matter.
-const SHORT_POLL: Duration = Duration::from_millis(20);
+/// Velero's poll where only the members' times matter: so long that the word of the last cut comes before the post hooks.
+const SHORT_POLL: Duration = Duration::from_millis(100);
 
 /// Velero's poll where it matters: a tenth of the real 5 s. What is not Velero's counts ten times as much here as there.
 const POLL: Duration = Duration::from_millis(500);
