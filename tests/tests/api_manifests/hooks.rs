@@ -35,6 +35,7 @@ pub fn workload(name: &str) -> Workload {
         .token()
         .env("TOKEN_FILE", &format!("{TOKEN_PATH}/token"))
         .env("PODINFO_DIR", PODINFO_PATH)
+        .env("QUIESCE", "none")
 }
 
 /// How a hook ended.
