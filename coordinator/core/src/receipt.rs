@@ -76,7 +76,10 @@ impl State {
         }
         let backup = round.backup.as_ref().and_then(|key| self.world.backup(key));
         let expected = self.world.expected(key, backup).map(|pod| pod.key.name.clone());
-        let pods: BTreeSet<PodName> = expected.chain(round.parts.keys().cloned()).collect();
+        // Who was admitted and went with its Lease before this process began: Velero may have cut it, and nobody can tell how it was held.
+        let forgotten = round.forgotten();
+        let pods: BTreeSet<PodName> =
+            expected.chain(round.parts.keys().cloned()).chain(forgotten.iter().cloned()).collect();
         let mut uncut = Vec::new();
         let mut members = Vec::new();
         for pod in pods {
@@ -86,7 +89,11 @@ impl State {
             uncut.push(of_pod.len() - cuts.len());
             let part = round.parts.get(&pod);
             let unheld = part.is_some_and(|part| round.is_unheld(part));
-            members.push(MemberReceipt { unheld, ..member_receipt(pod.clone(), part, of_pod.len(), cuts) });
+            let mut member = MemberReceipt { unheld, ..member_receipt(pod.clone(), part, of_pod.len(), cuts) };
+            if forgotten.contains(&pod) {
+                member.end = MemberEnd::PodGone;
+            }
+            members.push(member);
         }
         let evidence: Vec<Evidence<'_>> =
             members.iter().zip(uncut).map(|(member, uncut)| Evidence { member, uncut }).collect();

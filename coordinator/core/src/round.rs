@@ -324,6 +324,12 @@ impl Round {
         self.parts.values().filter(|part| part.holds() || will_hold(part)).count()
     }
 
+    /// Pods that the round admitted and of whose part nothing is known: their Leases were gone when this process began.
+    pub fn forgotten(&self) -> BTreeSet<PodName> {
+        let admitted = self.entries.values().filter(|entry| entry.verdict == AttemptVerdict::Admitted);
+        admitted.map(|entry| entry.pod.clone()).filter(|pod| !self.parts.contains_key(pod)).collect()
+    }
+
     /// Whether this pod was told to go on without being held still.
     pub fn is_unheld(&self, part: &Part) -> bool {
         self.entries.get(&part.lease.attempt).is_some_and(|entry| entry.unheld)

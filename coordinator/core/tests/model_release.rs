@@ -463,6 +463,29 @@ fn a_member_that_is_scaled_away_takes_no_doubt_with_it() {
     assert_eq!(receipt.members[0].volumes, 1);
 }
 
+#[test]
+fn a_member_that_is_gone_when_a_coordinator_starts_anew_is_not_forgotten() {
+    let mut model = Model::new(&[2], 5, 1, seeing);
+    model.api.put_backup(backup("b1", BackupPhase::InProgress));
+    model.arrive(0);
+    model.arrive(1);
+    model.settle();
+    model.tick(20);
+    model.cut(0, "b1");
+    let wall = model.wall();
+    model.hooks[0].post(&mut model.api, wall);
+    model.settle();
+    let gone = model.hooks[0].pod.clone();
+    model.api.delete_pod(&gone);
+    model.restart(0);
+    model.settle();
+    model.cut(1, "b1");
+    let receipt = verdict_of(&mut model);
+    let ends: Vec<_> = receipt.members.iter().map(|member| (member.pod.to_string(), member.end)).collect();
+    assert_eq!(ends, [("g0-0".to_owned(), MemberEnd::PodGone), ("g0-1".to_owned(), MemberEnd::Done)]);
+    assert_eq!(receipt.verdict, Verdict::CrashConsistent, "what nobody can vouch for is no group: {receipt:?}");
+}
+
 /// The receipt of the first group that stands on Backup `b1`.
 fn on_backup(model: &Model) -> Receipt {
     let key = (backup("b1", BackupPhase::InProgress).key, model.hooks[0].group.clone());
