@@ -72,7 +72,7 @@ images: agent coordinator-static arm64 ## All images FROM scratch, as OCI archiv
 	for program in coordinator hook-agent; do images/same.sh target/images/$$program.oci.tar target/images/again/$$program.oci.tar; done; \
 	rm -rf target/images/again
 	images/sbom.sh
-	cargo test --locked -p testbed --test images
+	cargo test --locked --workspace --test images
 
 agent-image: agent ## The hook-agent's image alone, built twice, unpacked and run (not part of `make test`)
 	@tests/tools/from-debian.sh buildah buildah
@@ -80,7 +80,7 @@ agent-image: agent ## The hook-agent's image alone, built twice, unpacked and ru
 	target=$(MUSL); rustup target list --installed 2>/dev/null | grep -qx "$$target" || target=$(GNU); \
 	for place in agent agent-again; do IMAGES_OUT=$(CURDIR)/target/images/$$place images/build.sh hook-agent "$(OCI_ARCH)=target/$$target/dist"; done; \
 	images/same.sh target/images/agent/hook-agent.oci.tar target/images/agent-again/hook-agent.oci.tar; \
-	IMAGES=hook-agent IMAGES_DIR=$(CURDIR)/target/images/agent cargo test --locked --quiet -p testbed --test images
+	IMAGES=hook-agent IMAGES_DIR=$(CURDIR)/target/images/agent cargo test --locked --quiet --workspace --test images
 
 demo: build ## The product at work, without a cluster: three layouts, three verdicts, in under a minute
 	cargo run --locked --quiet -p testbed --bin demo
