@@ -42,6 +42,8 @@ async fn a_backup_that_fails_in_mid_round_ends_it() {
     let (made, group) = set(&bed, hooked("db")).await;
     put_backup(&bed, "nightly", "InProgress");
     let member = holding(&bed, &made, 0, &group).await;
+    // Of a Backup that it never saw before its end, a coordinator tells nothing.
+    eventually_of(&bed, &member).await;
     put_backup(&bed, "nightly", "Failed");
     all_closed(&bed, &[&member]).await;
     let receipt = coordinator.line("group_receipt", SOON, |_| true).await;
