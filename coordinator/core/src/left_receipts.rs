@@ -39,8 +39,9 @@ mod tests {
     use super::*;
     use crate::command::Command;
     use crate::event::{Event, Observed, Version};
-    use crate::fixtures::{backup, group, settings};
+    use crate::fixtures::{backup, group, key, settings};
     use crate::objects::{Backup, BackupPhase};
+    use crate::round::Round;
     use crate::step::step;
     use crate::time::{Mono, Now};
     use shared::admission::Mode;
@@ -91,6 +92,21 @@ mod tests {
             round_duration_s: 600,
             receipt: Some(receipt),
         }
+    }
+
+    /// The answer to a close, or its watch event, may come after the next round's first member.
+    #[test]
+    fn late_news_of_a_close_leave_the_next_round_alone() {
+        let (lease, version) = (closed(RoundPhase::Closed), Version { uid: "u".to_owned(), resource: "7".to_owned() });
+        let later = Now { mono: Mono(50), wall: WallTime::EPOCH.plus_ms(50) };
+        let mut state = State::new(settings());
+        let record = state.groups.entry(lease.key.clone()).or_default();
+        record.round = Some(Round::open(Mode::ArriveAndGo, Some(key("velero", "second")), BTreeMap::new(), later));
+        let mut notices = Vec::new();
+        state.group_written(lease.clone(), version.clone(), &mut notices);
+        state.put_group(lease.key.clone(), Observed { version, content: Ok(lease.clone()) }, &mut notices);
+        assert!(notices.is_empty() && state.receipts.is_empty(), "{notices:?}");
+        assert!(state.groups[&lease.key].round.is_some());
     }
 
     /// How many receipts are put onto Backups when `events` have come.

@@ -266,10 +266,12 @@ impl State {
         self.writes.forget(&Target::StaleLease(key.clone()));
     }
 
-    fn put_group(&mut self, key: GroupKey, observed: Observed<GroupLease>, notices: &mut Vec<Notice>) {
+    pub(crate) fn put_group(&mut self, key: GroupKey, observed: Observed<GroupLease>, notices: &mut Vec<Notice>) {
         let rests = observed.content.as_ref().is_ok_and(|lease| self.rest_under_way(&key, lease.epoch));
         let record = self.groups.entry(key.clone()).or_default();
-        if is_older(&observed.version, &record.stored) {
+        let is_known = matches!(&record.stored, Stored::Present(known, Some(_)) if *known == observed.version);
+        // What is known already ends no round again: the next one may have begun since.
+        if is_known || is_older(&observed.version, &record.stored) {
             return;
         }
         if let Ok(lease) = &observed.content
@@ -365,7 +367,7 @@ impl State {
         }
     }
 
-    fn group_written(&mut self, lease: GroupLease, version: Version, notices: &mut Vec<Notice>) {
+    pub(crate) fn group_written(&mut self, lease: GroupLease, version: Version, notices: &mut Vec<Notice>) {
         let record = self.groups.entry(lease.key.clone()).or_default();
         match lease.phase {
             RoundPhase::Waiting => {
@@ -380,7 +382,9 @@ impl State {
                 notices.extend(release_told_by(record.stored.content(), &lease));
             }
             RoundPhase::Closed => {
-                let round = record.round.take();
+                // A late answer may find the next round, whose first member came meanwhile: that one goes on.
+                let is_this = |round: &mut Round| round.opened_at == lease.opened_at;
+                let round = record.round.take_if(is_this);
                 if !is_older(&version, &record.stored) {
                     record.stored = Stored::Present(version, Some(lease.clone()));
                 }
