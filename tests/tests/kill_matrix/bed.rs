@@ -13,7 +13,7 @@ use shared::identity::{GroupId, GroupKey, Namespace};
 use shared::member_lease::MemberLease;
 use shared::names::{VELERO_LABEL_BACKUP_NAME, group_lease, receipt_annotation};
 use shared::receipt::Receipt;
-use testbed::api::{Effect, Fault, FaultId, ServerOptions, Target};
+use testbed::api::{Effect, Fault, FaultId, ServerOptions, Target, Verb};
 use testbed::coordinator_bed::CoordinatorBed;
 use testbed::coordinator_process::CoordinatorProcess;
 use testbed::velero::backup::backup_resource;
@@ -87,11 +87,12 @@ impl Bed {
         running.push(self.cluster.coordinator(&identity, flags));
     }
 
-    /// Keeps the coordinator's word about the group back until the fault is removed.
-    pub fn hold_word_back(&self) -> FaultId {
+    /// Keeps the coordinator's word about the group back until the faults are removed: also the first, which no name in its path tells.
+    pub fn hold_word_back(&self) -> [FaultId; 2] {
         let name = group_lease(&self.group.group).to_string();
-        let target = Target::any().user("coordinator-0").resource("leases").name(&name);
-        self.cluster.server.faults().add(Fault::new(target, Effect::Silence))
+        let leases = || Target::any().user("coordinator-0").resource("leases").namespace(NAMESPACE);
+        [leases().name(&name), leases().verb(Verb::Create)]
+            .map(|target| self.cluster.server.faults().add(Fault::new(target, Effect::Silence)))
     }
 
     /// Waits until a member's Lease is as wanted.

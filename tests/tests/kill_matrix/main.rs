@@ -74,8 +74,8 @@ async fn run(case: &Case, quiesce_max: &str) -> Result<Came, String> {
         }
         Edge::Quiesced | Edge::Cutting | Edge::Thawing => {}
     }
-    if let Some(word) = word {
-        bed.cluster.server.faults().remove(word);
+    for fault in word.into_iter().flatten() {
+        bed.cluster.server.faults().remove(fault);
     }
     let mut said = Vec::new();
     let mut went_on = Vec::new();
