@@ -6,6 +6,7 @@ use shared::verdict::Verdict;
 
 use super::night::{Night, NightRun, Outcome, Which};
 use crate::plan::svg::canvas::Canvas;
+use crate::plan::svg::closed;
 use crate::plan::svg::lanes::pack;
 use crate::plan::svg::scale::Scale;
 use crate::plan::words::{length, several};
@@ -71,8 +72,9 @@ pub fn render(night: &Night<'_>) -> String {
     let scale = Scale::of(night.minutes, LEFT, WIDTH - RIGHT);
     let mut canvas = Canvas::inline(WIDTH, height, "night", night.which.heading(), &description(night));
     canvas.hatch("torn");
-    closed(&mut canvas, night, &scale, (TOP, bottom));
-    closed(&mut canvas, night, &scale, (load_top, load_top + LOAD));
+    for edges in [(TOP, bottom), (load_top, load_top + LOAD)] {
+        closed(&mut canvas, night.minutes, |minute| night.is_open(minute), &scale, edges);
+    }
     for (minute, label) in scale.hours(&night.local(0).to_string()) {
         let x = scale.x(f64::from(minute));
         canvas.line((x, TOP, x, bottom), "grid");
@@ -255,23 +257,6 @@ fn merged(canvas: &mut Canvas, runs: &[&NightRun<'_>], scale: &Scale, (top, row_
         let (left, right) = (scale.x(f64::from(from)), scale.x(f64::from(to)));
         let hint = format!("{}: {}", several(outcomes.len(), "run"), words(outcomes[0]));
         canvas.rectangle((left, top + 1.0, (right - left).max(2.0), row_height - 3.0), class(outcomes[0]), &hint);
-    }
-}
-
-/// Shades what is outside the window or excluded.
-fn closed(canvas: &mut Canvas, night: &Night<'_>, scale: &Scale, (top, bottom): (f64, f64)) {
-    let mut from: Option<u32> = None;
-    for minute in 0..=night.minutes {
-        let shut = minute < night.minutes && !night.is_open(minute);
-        match (shut, from) {
-            (true, None) => from = Some(minute),
-            (false, Some(first)) => {
-                let (left, right) = (scale.x(f64::from(first)), scale.x(f64::from(minute)));
-                canvas.rectangle((left, top, right - left, bottom - top), "closed", "excluded or outside the window");
-                from = None;
-            }
-            _ => {}
-        }
     }
 }
 

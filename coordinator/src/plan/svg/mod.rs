@@ -45,8 +45,10 @@ pub fn render(view: &View, made: &Made) -> String {
     let mut canvas = Canvas::new(WIDTH, height);
     title(&mut canvas, view);
     bands(&mut canvas, &lanes, row_height);
-    closed(&mut canvas, made, &scale, TOP, TOP + lanes_height);
-    closed(&mut canvas, made, &scale, chart_top, chart_top + CHART);
+    let start = made.settings.window_start();
+    for edges in [(TOP, TOP + lanes_height), (chart_top, chart_top + CHART)] {
+        closed(&mut canvas, scale.minutes(), |minute| made.settings.is_open(start.plus(minute)), &scale, edges);
+    }
     hours(&mut canvas, view, &scale, TOP, TOP + lanes_height);
     draw_lanes(&mut canvas, &lanes, &scale, row_height);
     chart::draw(&mut canvas, view, made, &scale, (chart_top, CHART));
@@ -76,12 +78,17 @@ fn title(canvas: &mut Canvas, view: &View) {
     canvas.text(16.0, 48.0, "note", &line);
 }
 
-/// Shades what is outside the window or excluded.
-fn closed(canvas: &mut Canvas, made: &Made, scale: &Scale, top: f64, bottom: f64) {
-    let start = made.settings.window_start();
+/// Shades what is outside the window or excluded, of so many minutes.
+pub fn closed(
+    canvas: &mut Canvas,
+    minutes: u32,
+    is_open: impl Fn(u32) -> bool,
+    scale: &Scale,
+    (top, bottom): (f64, f64),
+) {
     let mut from: Option<u32> = None;
-    for minute in 0..=scale.minutes() {
-        let shut = minute < scale.minutes() && !made.settings.is_open(start.plus(minute));
+    for minute in 0..=minutes {
+        let shut = minute < minutes && !is_open(minute);
         match (shut, from) {
             (true, None) => from = Some(minute),
             (false, Some(first)) => {
