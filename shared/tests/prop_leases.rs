@@ -361,39 +361,13 @@ proptest! {
     }
 }
 
-#[test]
-fn a_receipt_with_words_of_a_later_version_keeps_no_member_waiting() {
-    let lease = GroupLease {
+/// Of a round that is over, and left nothing.
+fn closed_lease(mode: Mode) -> GroupLease {
+    GroupLease {
         key: "prod/g".parse().unwrap(),
         epoch: Epoch(1),
         phase: RoundPhase::Closed,
-        mode: Mode::Lead,
-        degraded: false,
-        call: None,
-        attempts: BTreeMap::new(),
-        weight: 1,
-        wait: None,
-        backup: None,
-        writer: "c".into(),
-        opened_at: WallTime::EPOCH,
-        renewed_at: WallTime::EPOCH,
-        round_duration_s: 1,
-        receipt: None,
-    };
-    let mut later = lease.encode();
-    let receipt = r#"{"verdict":"better-than-ever"}"#.to_owned();
-    later.metadata.annotations.as_mut().unwrap().insert("snapshot-group.velero.io/last-receipt".into(), receipt);
-    assert_eq!(GroupLease::decode(&later), Ok(lease));
-}
-
-#[test]
-fn foreign_and_newer_leases_are_told_apart_from_nonsense() {
-    let key: GroupKey = "prod/g".parse().unwrap();
-    let lease = GroupLease {
-        key,
-        epoch: Epoch(1),
-        phase: RoundPhase::Closed,
-        mode: Mode::ArriveAndGo,
+        mode,
         degraded: false,
         call: None,
         attempts: BTreeMap::new(),
@@ -406,7 +380,20 @@ fn foreign_and_newer_leases_are_told_apart_from_nonsense() {
         round_duration_s: 1,
         receipt: None,
     }
-    .encode();
+}
+
+#[test]
+fn a_receipt_with_words_of_a_later_version_keeps_no_member_waiting() {
+    let lease = closed_lease(Mode::Lead);
+    let mut later = lease.encode();
+    let receipt = r#"{"verdict":"better-than-ever"}"#.to_owned();
+    later.metadata.annotations.as_mut().unwrap().insert("snapshot-group.velero.io/last-receipt".into(), receipt);
+    assert_eq!(GroupLease::decode(&later), Ok(lease));
+}
+
+#[test]
+fn foreign_and_newer_leases_are_told_apart_from_nonsense() {
+    let lease = closed_lease(Mode::ArriveAndGo).encode();
     let with = |change: &dyn Fn(&mut Lease)| {
         let mut changed = lease.clone();
         change(&mut changed);
