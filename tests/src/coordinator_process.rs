@@ -24,14 +24,22 @@ const HTTP_TIMEOUT_MS: u64 = 5_000;
 ///
 /// # Panics
 /// When it does not; the message says what was waited for.
-pub async fn eventually<T>(what: &str, limit: Duration, mut look: impl FnMut() -> Option<T>) -> T {
+pub async fn eventually<T>(what: &str, limit: Duration, look: impl FnMut() -> Option<T>) -> T {
+    let found = within(limit, Duration::from_millis(LOOK_MS), look).await;
+    found.unwrap_or_else(|| panic!("waited {limit:?} in vain for: {what}"))
+}
+
+/// Looks again and again until there is something; `None` when there is nothing within the limit.
+pub async fn within<T>(limit: Duration, every: Duration, mut look: impl FnMut() -> Option<T>) -> Option<T> {
     let begin = Instant::now();
     loop {
         if let Some(found) = look() {
-            return found;
+            return Some(found);
         }
-        assert!(begin.elapsed() < limit, "waited {limit:?} in vain for: {what}");
-        tokio::time::sleep(Duration::from_millis(LOOK_MS)).await;
+        if begin.elapsed() >= limit {
+            return None;
+        }
+        tokio::time::sleep(every).await;
     }
 }
 

@@ -1,5 +1,6 @@
 //! Test equipment.
 
+pub mod agent_processes;
 pub mod api;
 pub mod aws;
 pub mod bench;

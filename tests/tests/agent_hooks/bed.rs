@@ -13,6 +13,7 @@ use shared::member_lease::MemberLease;
 use shared::names::group_lease;
 use shared::time::WallTime;
 use testbed::api::{ApiServer, ServerOptions};
+use testbed::coordinator_process::within;
 
 use crate::hook::Hook;
 
@@ -213,15 +214,6 @@ pub fn group(
 }
 
 /// Looks again and again until there is something, for [`PATIENCE`] at most.
-pub async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let end = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return Some(found);
-        }
-        if tokio::time::Instant::now() >= end {
-            return None;
-        }
-        tokio::time::sleep(Duration::from_millis(2)).await;
-    }
+pub async fn eventually<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+    within(PATIENCE, Duration::from_millis(2), look).await
 }

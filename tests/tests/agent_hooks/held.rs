@@ -77,14 +77,7 @@ impl Bed {
 
     /// The processes of this pod that run `command`, by their number in this process's view.
     pub fn processes(&self, command: &str) -> Vec<u32> {
-        let place = self.place();
-        let wanted = ["", command, "--dir", path(&place), ""].join("\0");
-        let pids = std::fs::read_dir("/proc").expect("/proc can be read").filter_map(|entry| {
-            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-            line.ends_with(&wanted).then_some(pid)
-        });
-        pids.collect()
+        testbed::agent_processes::running(command, &self.place())
     }
 
     /// The one process that runs `command`.

@@ -15,7 +15,7 @@ use shared::names::{VELERO_LABEL_BACKUP_NAME, group_lease, receipt_annotation};
 use shared::receipt::Receipt;
 use testbed::api::{Effect, Fault, FaultId, ServerOptions, Target, Verb};
 use testbed::coordinator_bed::CoordinatorBed;
-use testbed::coordinator_process::CoordinatorProcess;
+use testbed::coordinator_process::{CoordinatorProcess, within};
 use testbed::velero::backup::backup_resource;
 use testbed::velero::cluster::{MadePod, Workload};
 
@@ -263,14 +263,7 @@ impl Pod {
 
     /// This pod's processes that run `command`.
     pub fn processes(&self, command: &str) -> Vec<u32> {
-        let place = self.place();
-        let wanted = ["", command, "--dir", path(&place), ""].join("\0");
-        let pids = std::fs::read_dir("/proc").expect("/proc can be read").filter_map(|entry| {
-            let pid: u32 = entry.ok()?.file_name().to_str()?.parse().ok()?;
-            let line = std::fs::read_to_string(format!("/proc/{pid}/cmdline")).ok()?;
-            line.ends_with(&wanted).then_some(pid)
-        });
-        pids.collect()
+        testbed::agent_processes::running(command, &self.place())
     }
 
     /// Waits until nobody holds, and nothing is written down as held.
@@ -288,15 +281,6 @@ fn path(path: &Path) -> &str {
 }
 
 /// Looks again and again until there is something, for [`PATIENCE`] at most.
-pub async fn eventually<T>(mut look: impl FnMut() -> Option<T>) -> Option<T> {
-    let end = tokio::time::Instant::now() + PATIENCE;
-    loop {
-        if let Some(found) = look() {
-            return Some(found);
-        }
-        if tokio::time::Instant::now() >= end {
-            return None;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+pub async fn eventually<T>(look: impl FnMut() -> Option<T>) -> Option<T> {
+    within(PATIENCE, Duration::from_millis(20), look).await
 }
