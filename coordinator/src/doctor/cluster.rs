@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use coordinator_core::doctor::facts::{Facts, Had, Metrics, Source};
+use coordinator_core::doctor;
+use coordinator_core::doctor::facts::{Facts, Had, Measured, Metrics, Source};
 use coordinator_core::inventory;
 use coordinator_core::objects::Selector;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -38,7 +39,10 @@ pub async fn gather(flags: &DoctorFlags, facts: &mut Facts) -> Result<(), Doctor
         facts.budget = ceiling;
     }
     if installed {
-        facts.metrics = Some(metrics(&client, &facts.velero_namespace).await);
+        facts.metrics.push(metrics(&client, &facts.velero_namespace, Measured::Coordinator).await);
+    }
+    if doctor::has_server(facts) {
+        facts.metrics.push(metrics(&client, &facts.velero_namespace, Measured::Velero).await);
     }
     rights::ask(&client, installed, facts).await;
     Ok(())
@@ -113,8 +117,24 @@ async fn ceiling(client: &Client, namespace: &str) -> Option<u32> {
     LimiterLease::decode(&lease).ok().map(|limiter| limiter.ceiling)
 }
 
-async fn metrics(client: &Client, namespace: &str) -> Metrics {
-    let path = format!("/api/v1/namespaces/{namespace}/services/{FIELD_MANAGER_COORDINATOR}:http/proxy/metrics");
-    let had = ask::get(client, &path).await.map_or_else(|trouble| ask::had(&trouble), |_text| Had::Read);
-    Metrics { service: format!("{namespace}/{FIELD_MANAGER_COORDINATOR}"), had }
+/// Where metrics may be had, as `Service:port`.
+const fn services(of: Measured) -> &'static [(&'static str, &'static str)] {
+    match of {
+        Measured::Coordinator => &[(FIELD_MANAGER_COORDINATOR, "http")],
+        // What Velero's chart calls it, and what manifests/velero/kustomize does.
+        Measured::Velero => &[("velero", "http-monitoring"), ("velero-metrics", "metrics")],
+    }
+}
+
+async fn metrics(client: &Client, namespace: &str, of: Measured) -> Metrics {
+    let answered = |service: &str, had| Metrics { of, service: format!("{namespace}/{service}"), had };
+    for (service, port) in services(of) {
+        let path = format!("/api/v1/namespaces/{namespace}/services/{service}:{port}/proxy/metrics");
+        match ask::get(client, &path).await.map_err(|trouble| ask::had(&trouble)) {
+            Ok(_text) => return answered(service, Had::Read),
+            Err(Had::Absent) => {}
+            Err(had) => return answered(service, had),
+        }
+    }
+    answered(services(of).first().map_or("", |(service, _port)| service), Had::Absent)
 }

@@ -34,21 +34,6 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
             "run doctor as cluster-admin, or as the coordinator's ServiceAccount",
         ));
     }
-    if let Some(metrics) = &facts.metrics {
-        use super::facts::Had;
-        let subject = format!("Service {}", metrics.service);
-        match &metrics.had {
-            Had::Read => {}
-            Had::Forbidden => findings.push(Finding::note("metrics-not-asked", subject, "its metrics were not asked for: no right to `get` services/proxy", "")),
-            Had::Absent => findings.push(Finding::warning("metrics-unreachable", subject, "there is no such Service, or nothing of ours behind it: alerts have nothing to look at", "kubectl apply -k manifests/overlays/default")),
-            Had::Failed(said) => findings.push(Finding::warning(
-                "metrics-unreachable",
-                subject,
-                format!("/metrics does not answer through the API server: {said}"),
-                format!("kubectl -n {} get pods,endpoints -l app.kubernetes.io/name=snapshot-coordinator; a NetworkPolicy must let the monitoring in (components/network-policy)", facts.velero_namespace),
-            )),
-        }
-    }
 }
 
 fn binding(account: Option<&str>, namespace: Option<&str>) -> String {
@@ -72,7 +57,6 @@ subjects:
 
 #[cfg(test)]
 mod tests {
-    use super::super::facts::{Had, Metrics};
     use super::super::fixtures::{facts, found};
     use super::*;
 
@@ -96,18 +80,5 @@ mod tests {
         facts.rights = [right(true, false), right(false, false)].into();
         facts.rights_unknown.push("no answer".to_owned());
         assert_eq!(found(&facts, check), ["right-missing", "no-role-binding", "rights-unknown"]);
-    }
-
-    #[test]
-    fn metrics() {
-        let of = |had| {
-            let mut facts = facts();
-            facts.metrics = Some(Metrics { service: "velero/snapshot-coordinator".to_owned(), had });
-            found(&facts, check)
-        };
-        assert!(of(Had::Read).is_empty());
-        assert_eq!(of(Had::Forbidden), ["metrics-not-asked"]);
-        assert_eq!(of(Had::Absent), ["metrics-unreachable"]);
-        assert_eq!(of(Had::Failed("503".to_owned())), ["metrics-unreachable"]);
     }
 }

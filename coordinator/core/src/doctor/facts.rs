@@ -381,9 +381,20 @@ pub struct Right {
     pub allowed: bool,
 }
 
+/// Whose metrics an alert looks at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measured {
+    /// The coordinator: budget, receipts, schedules.
+    Coordinator,
+    /// Velero's server: its Backups.
+    Velero,
+}
+
 /// Whether `/metrics` answers.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Metrics {
+    /// Whose they are.
+    pub of: Measured,
     /// The Service, as `namespace/name`.
     pub service: String,
     /// How it went.
@@ -411,8 +422,8 @@ pub struct Facts {
     pub rights: BTreeSet<Right>,
     /// Questions about rights that got no answer; their words.
     pub rights_unknown: Vec<String>,
-    /// Whether the coordinator's metrics answer.
-    pub metrics: Option<Metrics>,
+    /// Whether metrics answer; nothing of whose server is not there.
+    pub metrics: Vec<Metrics>,
     /// Objects that are not what their kind should be, with what is wrong.
     pub unreadable: Vec<String>,
     /// The namespace of Velero and of the coordinator.

@@ -14,6 +14,7 @@ mod gathered;
 mod groups;
 mod hooks;
 mod installs;
+mod metrics;
 mod schedules;
 mod server;
 mod server_flags;
@@ -21,6 +22,11 @@ mod snapshots;
 
 use facts::Facts;
 use finding::Finding;
+
+/// Whether Velero's server is there, as far as Deployments are known.
+pub fn has_server(facts: &Facts) -> bool {
+    server_flags::server(facts).is_some()
+}
 
 /// Every finding, the gravest first, each once.
 pub fn examine(facts: &Facts) -> Vec<Finding> {
@@ -35,6 +41,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
         hooks::check,
         agents::check,
         access::check,
+        metrics::check,
         schedules::check,
     ] {
         check(facts, &mut findings);

@@ -1,5 +1,9 @@
 //! `coordinator doctor` as users run it: on files and on an API server, as text and JSON, and what bad input gets.
 
+mod canned;
+mod gathering;
+mod reached;
+
 use std::process::{Output, Stdio};
 use std::time::Duration;
 
@@ -16,11 +20,15 @@ struct Ended {
 }
 
 impl Ended {
+    /// What was found, as `-o json` writes it.
+    fn findings(&self) -> Vec<Value> {
+        let document: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout));
+        document["findings"].as_array().expect("findings").clone()
+    }
+
     /// Names of the checks that found something.
     fn checks(&self) -> Vec<String> {
-        let document: Value = serde_json::from_str(&self.stdout).unwrap_or_else(|e| panic!("{e}: {}", self.stdout));
-        let findings = document["findings"].as_array().expect("findings").clone();
-        findings.iter().map(|it| it["check"].as_str().expect("a check").to_owned()).collect()
+        self.findings().iter().map(|it| it["check"].as_str().expect("a check").to_owned()).collect()
     }
 }
 

@@ -1,0 +1,64 @@
+//! Metrics through the API server's proxy, and what its authorizer says of rights.
+
+use serde_json::{Value, json};
+
+use super::canned::{Canned, Reviews, Said};
+use super::gathering::{DEPLOYMENTS, PODS, look, velero};
+
+const OURS: &str = "/api/v1/namespaces/velero/services/snapshot-coordinator:http/proxy/metrics";
+const CHART_S: &str = "/api/v1/namespaces/velero/services/velero:http-monitoring/proxy/metrics";
+const KUSTOMIZE_S: &str = "/api/v1/namespaces/velero/services/velero-metrics:metrics/proxy/metrics";
+
+fn coordinator() -> Value {
+    json!({"metadata": {"name": "snapshot-coordinator", "namespace": "velero"},
+        "spec": {"template": {"spec": {"containers": [{"name": "coordinator", "image": "x/coordinator:0.1.0"}]}}}})
+}
+
+fn installed() -> Said {
+    Said::default().list(DEPLOYMENTS, &[velero(), coordinator()])
+}
+
+/// Findings of metrics or of rights, as `check subject`.
+async fn found(said: Said) -> Vec<String> {
+    let server = Canned::start(said).await;
+    let ended = look(&server).await;
+    let of = ["metrics-unreachable", "metrics-not-asked", "no-role-binding", "right-missing", "rights-unknown"];
+    let findings = ended.findings();
+    let named = |it: &Value| {
+        format!("{} {}", it["check"].as_str().unwrap_or_default(), it["subject"].as_str().unwrap_or_default())
+    };
+    let mut named: Vec<_> =
+        findings.iter().filter(|it| of.iter().any(|check| it["check"] == *check)).map(named).collect();
+    named.sort();
+    named
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_of_both_are_asked_for_where_either_install_puts_them() {
+    assert!(found(installed().answer(OURS, 200, "x 1").answer(CHART_S, 200, "y 1")).await.is_empty());
+    assert!(found(installed().answer(OURS, 200, "x 1").answer(KUSTOMIZE_S, 200, "y 1")).await.is_empty());
+    assert_eq!(found(installed().answer(OURS, 200, "x 1")).await, ["metrics-unreachable Service velero/velero"]);
+    assert_eq!(
+        found(installed().refuses(OURS, 503, "ServiceUnavailable").refuses(CHART_S, 403, "Forbidden")).await,
+        ["metrics-not-asked Service velero/velero", "metrics-unreachable Service velero/snapshot-coordinator"]
+    );
+    assert!(found(Said::default()).await.is_empty(), "nobody is there whose metrics could be asked for");
+}
+
+fn with_a_pod() -> Said {
+    let pod = json!({"metadata": {"name": "db-0", "namespace": "shop", "labels": {"velero.io/snapshot-group": "group-1"}},
+        "spec": {"serviceAccountName": "db", "containers": [{"name": "db", "image": "postgres:17"}]}, "status": {"phase": "Running"}});
+    installed().list(PODS, &[pod]).answer(OURS, 200, "x 1").answer(CHART_S, 200, "y 1")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_are_told_of_whom_they_concern() {
+    for (reviews, findings) in [
+        (Reviews::Allow, &[][..]),
+        (Reviews::NoPatchForAgents, &["no-role-binding ServiceAccount shop/db"]),
+        (Reviews::OfOneselfOnly, &["right-missing who runs doctor"]),
+        (Reviews::Broken, &["rights-unknown rights"]),
+    ] {
+        assert_eq!(found(Said { reviews, ..with_a_pod() }).await, findings, "{reviews:?}");
+    }
+}
