@@ -230,6 +230,12 @@ fn settings(flags: &RunFlags, namespace: Namespace, writer: String) -> Settings 
                 threshold: u64::from(flags.throttle.cloudwatch_threshold),
             }),
         },
+        pod_selector: flags
+            .schedule
+            .resource_label_selector
+            .as_ref()
+            .map(|selector| selector.selector.clone())
+            .unwrap_or_default(),
         label_pods: flags.schedule.ensure_backup_consistency,
         // Found out by watching; see [`EngineLoop`].
         cuts_visible: false,

@@ -2,11 +2,10 @@
 
 use shared::names::VELERO_LABEL_EXCLUDE;
 
-use crate::inventory::labels::Labels;
 use crate::objects::{Backup, BackupPhase, Pod, PreHook, Requirement, Selector};
 
-fn matches(selector: &Selector, labels: &Labels) -> bool {
-    selects(selector, |key| labels.get(key))
+fn matches(selector: &Selector, pod: &Pod) -> bool {
+    selects(selector, |key| pod.label(key))
 }
 
 /// Whether a selector's terms all hold for labels, however those are kept.
@@ -43,8 +42,8 @@ pub fn covers_namespace(backup: &Backup, namespace: &str) -> bool {
 pub fn covers_pod(backup: &Backup, pod: &Pod) -> bool {
     backup.includes_pods
         && covers_namespace(backup, pod.key.namespace.as_str())
-        && pod.labels.get(VELERO_LABEL_EXCLUDE).is_none_or(|value| value != "true")
-        && (backup.any_of.is_empty() || backup.any_of.iter().any(|selector| matches(selector, &pod.labels)))
+        && pod.label(VELERO_LABEL_EXCLUDE).is_none_or(|value| value != "true")
+        && (backup.any_of.is_empty() || backup.any_of.iter().any(|selector| matches(selector, pod)))
 }
 
 /// Whether the Backup, where it covers the pod, is to run our agent before the pod is cut: the pod's annotations say so, or
@@ -55,8 +54,7 @@ pub fn announces_hook(backup: &Backup, pod: &Pod) -> bool {
         PreHook::Ours => true,
         PreHook::Other => false,
         PreHook::None => backup.hooks.iter().any(|scope| {
-            lets_in(&scope.included_namespaces, &scope.excluded_namespaces, namespace)
-                && matches(&scope.selector, &pod.labels)
+            lets_in(&scope.included_namespaces, &scope.excluded_namespaces, namespace) && matches(&scope.selector, pod)
         }),
     }
 }
@@ -94,9 +92,9 @@ mod tests {
     fn selectors_and_exclusions_decide() {
         let plain = pod("prod", "db-0");
         let mut labelled = plain.clone();
-        labelled.labels.insert("app".into(), "db".into());
+        labelled.set_label("app", "db");
         let mut excluded = plain.clone();
-        excluded.labels.insert(VELERO_LABEL_EXCLUDE.into(), "true".into());
+        excluded.set_label(VELERO_LABEL_EXCLUDE, "true");
 
         let all = backup("b", BackupPhase::InProgress, &[]);
         assert!(covers_pod(&all, &plain) && !covers_pod(&all, &excluded));
@@ -131,7 +129,7 @@ mod tests {
         with_hooks.hooks = vec![scope];
         let mut db = pod("prod", "db-0");
         assert!(!announces_hook(&with_hooks, &db), "its labels are not selected");
-        db.labels.insert("app".into(), "db".into());
+        db.set_label("app", "db");
         assert!(announces_hook(&with_hooks, &db));
         let mut elsewhere = db.clone();
         elsewhere.key = pod("test", "db-0").key;

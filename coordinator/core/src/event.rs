@@ -1,5 +1,7 @@
 //! What can happen, as the shell tells the core.
 
+use std::collections::BTreeSet;
+
 use shared::LeaseError;
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::GroupLease;
@@ -56,14 +58,20 @@ pub enum Event {
     Pod(Pod),
     /// A pod is gone.
     PodGone(PodKey),
+    /// A new list has no pods of these names any more ([`crate::objects::name_print`]).
+    PodsVanished(BTreeSet<u64>),
     /// A claim appeared or changed.
     Claim(Claim),
     /// A claim is gone.
     ClaimGone(ObjectKey),
+    /// A new list has no claims of these names any more.
+    ClaimsVanished(BTreeSet<u64>),
     /// A volume appeared or changed.
     Volume(Volume),
     /// A volume is gone.
     VolumeGone(String),
+    /// A new list has no volumes of these names any more.
+    VolumesVanished(BTreeSet<u64>),
     /// A StatefulSet appeared or changed.
     StatefulSet(StatefulSet),
     /// A StatefulSet is gone.

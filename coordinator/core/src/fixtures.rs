@@ -2,11 +2,10 @@
 
 use std::collections::BTreeSet;
 
-use shared::identity::{GroupKey, Namespace, PodName, PodUid};
+use shared::identity::{GroupKey, Namespace, PodName};
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
-use crate::inventory::labels::Labels;
-use crate::objects::{Backup, BackupPhase, Claim, ObjectKey, Pod, PodKey, PodPhase, PreHook, Volume};
+use crate::objects::{Backup, BackupPhase, Claim, ObjectKey, OwnerKind, OwnerRef, Pod, PodKey, Volume};
 use crate::settings::{ModeSetting, Settings};
 use crate::throttle::settings::ThrottleSettings;
 use crate::world::World;
@@ -26,6 +25,7 @@ pub fn settings() -> Settings {
         round_idle_ms: 30_000,
         clock_error_ms: 50,
         throttle: ThrottleSettings::default(),
+        pod_selector: vec![],
         label_pods: true,
         cuts_visible: false,
         backups_visible: true,
@@ -41,32 +41,26 @@ pub fn key(namespace: &str, name: &str) -> ObjectKey {
 }
 
 pub fn pod(namespace: &str, name: &str) -> Pod {
-    Pod {
-        key: PodKey { namespace: Namespace::new(namespace).unwrap(), name: PodName::new(name).unwrap() },
-        uid: PodUid::new(format!("uid-{name}")).unwrap(),
-        phase: PodPhase::Running,
-        deleting: false,
-        labels: Labels::default(),
-        owner: None,
-        claims: Box::default(),
-        pre_hook: PreHook::None,
-        mode: None,
-        own_label: false,
-        policy: None,
-    }
+    let key = PodKey { namespace: Namespace::new(namespace).unwrap(), name: PodName::new(name).unwrap() };
+    Pod::new(key, format!("uid-{name}").as_str().into())
 }
 
 pub fn grouped_pod(namespace: &str, name: &str, group: &str, claims: &[&str]) -> Pod {
     let mut pod = pod(namespace, name);
-    pod.labels.insert(LABEL_SNAPSHOT_GROUP.into(), group.into());
-    pod.claims = claims.iter().map(|claim| (*claim).to_owned()).collect();
+    pod.set_label(LABEL_SNAPSHOT_GROUP, group);
+    pod.set_claims(claims.iter().map(|claim| (*claim).to_owned()).collect());
     pod
+}
+
+/// Gives a pod to a StatefulSet.
+pub fn own(pod: &mut Pod, set: &str) {
+    pod.set_owners(vec![OwnerRef::controller(OwnerKind::StatefulSet, set, &format!("uid-{set}"))]);
 }
 
 pub fn bind(world: &mut World, namespace: &str, claim: &str, ebs: bool) {
     let volume = format!("pv-{namespace}-{claim}");
-    world.put_claim(Claim { key: key(namespace, claim), volume: Some(volume.clone()) });
-    world.put_volume(Volume { name: volume, ebs, claim: Some(key(namespace, claim)) });
+    world.put_claim(Claim::new(key(namespace, claim), Some(&volume)));
+    world.put_volume(Volume { name: volume.into(), ebs, ebs_id: None, claim: Some(key(namespace, claim)) });
 }
 
 pub fn backup(name: &str, phase: BackupPhase, namespaces: &[&str]) -> Backup {

@@ -8,7 +8,7 @@ use crate::objects::{Owner, Pod, PodPhase};
 /// The group that a pod is in, as its label says. An empty label is a person's "none"; one that is no label's value cannot
 /// come from an API server and counts as none.
 pub fn group_of(pod: &Pod) -> Option<GroupKey> {
-    let label = pod.labels.get(LABEL_SNAPSHOT_GROUP)?;
+    let label = pod.label(LABEL_SNAPSHOT_GROUP)?;
     Some(GroupKey { namespace: pod.key.namespace.clone(), group: GroupId::new(label).ok()? })
 }
 
@@ -28,11 +28,11 @@ pub fn label_for(pod: &Pod, uses_ebs: bool) -> Option<Labelling> {
     if pod.deleting || pod.phase == PodPhase::Ended {
         return None;
     }
-    let stands = pod.labels.get(LABEL_SNAPSHOT_GROUP);
+    let stands = pod.label(LABEL_SNAPSHOT_GROUP);
     if stands.is_some() && !pod.own_label {
         return None;
     }
-    let group = group_by_owner(&pod.key.namespace, pod.owner.as_ref(), uses_ebs)?;
+    let group = group_by_owner(&pod.key.namespace, pod.owner().as_ref(), uses_ebs)?;
     let instead_of = stands.map(GroupId::new).transpose().ok()?;
     (instead_of.as_ref() != Some(&group)).then_some(Labelling { group, instead_of })
 }
@@ -48,12 +48,12 @@ pub fn group_by_owner(namespace: &Namespace, owner: Option<&Owner>, uses_ebs: bo
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::pod;
+    use crate::fixtures::{own, pod};
 
     #[test]
     fn stateful_sets_by_owner_others_by_their_volumes() {
         let mut db = pod("prod", "db-0");
-        db.owner = Some(Owner::StatefulSet("db".into()));
+        own(&mut db, "db");
         assert_eq!(label_for(&db, false), Some(new(GroupId::for_stateful_set(&db.key.namespace, "db"))));
 
         let web = pod("prod", "db-lookalike-0");
@@ -68,17 +68,17 @@ mod tests {
     #[test]
     fn our_own_label_follows_the_owner_into_another_namespace() {
         let mut db = pod("drill", "db-0");
-        db.owner = Some(Owner::StatefulSet("db".into()));
+        own(&mut db, "db");
         let old = GroupId::for_stateful_set(&"prod".parse().unwrap(), "db");
         let here = GroupId::for_stateful_set(&db.key.namespace, "db");
-        db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), old.to_string());
+        db.set_label(LABEL_SNAPSHOT_GROUP, old.as_str());
         assert_eq!(label_for(&db, true), None, "whoever put it there is not known");
         db.own_label = true;
         assert_eq!(label_for(&db, true), Some(Labelling { group: here.clone(), instead_of: Some(old) }));
-        db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), "by-hand".into());
+        db.set_label(LABEL_SNAPSHOT_GROUP, "by-hand");
         db.own_label = false;
         assert_eq!(label_for(&db, true), None, "somebody changed it since");
-        db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), here.to_string());
+        db.set_label(LABEL_SNAPSHOT_GROUP, here.as_str());
         db.own_label = true;
         assert_eq!(label_for(&db, true), None);
     }
@@ -87,8 +87,8 @@ mod tests {
     fn what_stands_there_is_respected() {
         for label in ["mine", ""] {
             let mut db = pod("prod", "db-0");
-            db.owner = Some(Owner::StatefulSet("db".into()));
-            db.labels.insert(LABEL_SNAPSHOT_GROUP.into(), label.into());
+            own(&mut db, "db");
+            db.set_label(LABEL_SNAPSHOT_GROUP, label);
             assert_eq!(label_for(&db, true), None, "`{label}`");
         }
         let mut going = pod("prod", "x");

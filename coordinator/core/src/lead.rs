@@ -100,7 +100,7 @@ impl State {
         let name = shared::names::member_lease(&pod.key.name).ok()?.to_string();
         let member = self.members.get(&ObjectKey { namespace: pod.key.namespace.clone(), name })?;
         let fresh = now.mono.ms_since(member.changed_at) <= u64::from(member.lease.lease_duration_s) * 1_000;
-        (fresh && !member.pod_went && member.lease.attempt.pod_uid == pod.uid && member.lease.resident.is_some())
+        (fresh && !member.pod_went && pod.uid == member.lease.attempt.pod_uid && member.lease.resident.is_some())
             .then_some(member)
     }
 }

@@ -5,6 +5,8 @@
 //! whole state, so a coordinator that starts anew comes to the same decisions from what the API server holds.
 
 pub mod admission;
+pub mod annotations;
+pub mod by_key;
 mod collect;
 pub mod command;
 pub mod coverage;
@@ -30,6 +32,7 @@ pub mod objects;
 pub mod on_backup;
 pub mod overview;
 mod passed_by;
+mod pod;
 pub mod policy;
 pub mod reason;
 mod receipt;
@@ -42,6 +45,7 @@ pub mod schedule;
 pub mod schedule_apply;
 pub mod schedule_check;
 pub mod settings;
+mod sharing;
 pub mod stall;
 mod standing;
 mod state;
@@ -49,6 +53,7 @@ pub mod step;
 mod stored;
 pub mod throttle;
 pub mod time;
+pub mod uid;
 pub mod velero_schedule;
 pub mod verify;
 pub mod world;

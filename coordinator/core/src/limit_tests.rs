@@ -232,8 +232,9 @@ fn pending_snapshots_are_in_use_and_none_is_counted_twice() {
     bed.content("b", true);
     assert_eq!(bed.state.usage(bed.now()).volumes, 1);
     // The claim that `a` is of belongs to a group that holds a grant: its grant counts it.
-    bed.take(Event::Volume(crate::objects::Volume { name: "pv-a".to_owned(), ebs: true, claim: None }));
-    bed.take(Event::Claim(crate::objects::Claim { key: key("prod", "data"), volume: Some("pv-a".to_owned()) }));
+    let volume = crate::objects::Volume { name: "pv-a".into(), ebs: true, ..crate::objects::Volume::default() };
+    bed.take(Event::Volume(volume));
+    bed.take(Event::Claim(crate::objects::Claim::new(key("prod", "data"), Some("pv-a"))));
     bed.take(Event::Pod(crate::fixtures::grouped_pod("prod", "db-0", "db", &["data"])));
     bed.take(Event::CutAsked(AskedCut { claim: key("prod", "data"), snapshot: "a".to_owned(), backup: None }));
     assert_eq!(bed.state.usage(bed.now()).volumes, 1);

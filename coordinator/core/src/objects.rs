@@ -1,13 +1,16 @@
 //! The API objects that decisions look at, cut down to the fields they use. The shell fills them in.
 
 use std::collections::BTreeSet;
+use std::hash::{DefaultHasher, Hasher as _};
 use std::sync::Arc;
 
-use shared::identity::{Namespace, PodName, PodUid};
+use shared::identity::{Namespace, PodName};
 use shared::time::WallTime;
 
+use crate::annotations::Annotations;
 use crate::inventory::labels::Labels;
-use crate::policy::PolicyTexts;
+pub use crate::pod::{Pattern, Pod};
+use crate::uid::Uid;
 
 /// Namespace and name of a namespaced object.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -72,31 +75,35 @@ pub enum PreHook {
     Other,
 }
 
-/// A pod. There may be 100,000 of them: each byte here is 0.1 MB.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pod {
-    /// Namespace and name.
-    pub key: PodKey,
-    /// Tells it from a later pod of the same name.
-    pub uid: PodUid,
-    /// How far it is.
-    pub phase: PodPhase,
-    /// `metadata.deletionTimestamp` is set: Velero skips it.
-    pub deleting: bool,
-    /// All labels (a Backup's selectors and the group label are read from them).
-    pub labels: Labels,
-    /// Its controller.
-    pub owner: Option<Owner>,
-    /// Names of the claims that its volumes use, generic ephemeral ones included: sorted, each once.
-    pub claims: Box<[String]>,
-    /// What its annotations say about a pre hook.
-    pub pre_hook: PreHook,
-    /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
-    pub mode: Option<Box<str>>,
-    /// Its group label is the coordinator's own, and nobody has changed it since: [`shared::names::ANNOTATION_LABELLED_AS`] says the same.
-    pub own_label: bool,
-    /// What it says about holding its group still, where it says anything.
-    pub policy: Option<Box<PolicyTexts>>,
+/// What an ownerReference points to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum OwnerKind {
+    /// `apps` StatefulSet.
+    StatefulSet,
+    /// Core Pod.
+    Pod,
+    /// Anything that is not known here.
+    Other,
+}
+
+/// One entry of `metadata.ownerReferences`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OwnerRef {
+    /// What it points to.
+    pub kind: OwnerKind,
+    /// The owner's name, in the same namespace.
+    pub name: Arc<str>,
+    /// The owner's uid.
+    pub uid: Uid,
+    /// Whether it is the controller.
+    pub controller: bool,
+}
+
+impl OwnerRef {
+    /// The one that is the controller.
+    pub fn controller(kind: OwnerKind, name: &str, uid: &str) -> Self {
+        Self { kind, name: name.into(), uid: uid.into(), controller: true }
+    }
 }
 
 /// A PersistentVolumeClaim.
@@ -104,18 +111,42 @@ pub struct Pod {
 pub struct Claim {
     /// Namespace and name.
     pub key: ObjectKey,
-    /// The PersistentVolume that it is bound to.
-    pub volume: Option<String>,
+    /// `spec.volumeName`: the PersistentVolume that it is bound to.
+    pub volume: Option<Arc<str>>,
+    /// What is written on it.
+    pub marks: Arc<ClaimMarks>,
+}
+
+/// What is written on a claim: mostly the same on all claims of a StatefulSet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClaimMarks {
+    /// Its labels.
+    pub labels: Labels,
+    /// Its owners.
+    pub owners: Box<[OwnerRef]>,
+    /// What a person wrote for this product.
+    pub annotations: Annotations,
+    /// `metadata.uid`, kept only where there are annotations: who tells of them needs it.
+    pub uid_of_annotated: Uid,
+}
+
+impl Claim {
+    /// A claim with nothing written on it.
+    pub fn new(key: ObjectKey, volume: Option<&str>) -> Self {
+        Self { key, volume: volume.map(Into::into), marks: Arc::default() }
+    }
 }
 
 /// A PersistentVolume.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Volume {
     /// Its name.
-    pub name: String,
-    /// Whether it is an EBS volume (CSI, in-tree, or migrated).
+    pub name: Arc<str>,
+    /// Whether EBS holds it (CSI, in-tree, or migrated).
     pub ebs: bool,
-    /// The claim that it is bound to.
+    /// The EBS volume's id (`vol-…`), where it is said.
+    pub ebs_id: Option<Box<str>>,
+    /// `spec.claimRef`: the claim that it is bound to.
     pub claim: Option<ObjectKey>,
 }
 
@@ -125,11 +156,48 @@ pub struct StatefulSet {
     /// Namespace and name.
     pub key: ObjectKey,
     /// `metadata.uid`.
-    pub uid: String,
-    /// The annotation [`shared::names::ANNOTATION_MODE`], as written.
-    pub mode: Option<String>,
-    /// What it says about holding its group still.
-    pub policy: PolicyTexts,
+    pub uid: Uid,
+    /// `spec.replicas` (1 where it is not said, as the API defaults it).
+    pub replicas: u32,
+    /// `spec.ordinals.start`.
+    pub start: u32,
+    /// Names of `spec.volumeClaimTemplates`.
+    pub templates: Box<[Box<str>]>,
+    /// `spec.selector.matchLabels`; `None` where the selector has expressions as well, and is no plain set of labels.
+    pub selector: Option<Labels>,
+    /// Labels of the pod template.
+    pub pod_labels: Labels,
+    /// What a person wrote for this product, on the set.
+    pub annotations: Annotations,
+    /// Its owners.
+    pub owners: Box<[OwnerRef]>,
+}
+
+impl StatefulSet {
+    /// A set of one pod, of which nothing else is known.
+    pub fn new(key: ObjectKey, uid: Uid) -> Self {
+        Self {
+            key,
+            uid,
+            replicas: 1,
+            start: 0,
+            templates: Box::default(),
+            selector: None,
+            pod_labels: Labels::default(),
+            annotations: Annotations::default(),
+            owners: Box::default(),
+        }
+    }
+}
+
+/// A hash of an object's name, by which watches know what they told of: in a cluster of 100,000 two names share one once in a thousand
+/// million clusters. A cluster-wide object's namespace is empty.
+pub fn name_print(namespace: &str, name: &str) -> u64 {
+    let mut hash = DefaultHasher::new();
+    hash.write(namespace.as_bytes());
+    hash.write(b"/");
+    hash.write(name.as_bytes());
+    hash.finish()
 }
 
 /// How far a Backup is, as far as rounds care.

@@ -10,7 +10,7 @@ use shared::member_lease::MemberLease;
 use shared::names::{BUDGET_LEASE, LIMITER_LEASE};
 
 use crate::mode::{MODE_RULE, parse};
-use crate::objects::{Owner, PodPhase};
+use crate::objects::Owner;
 use crate::policy::Complaint;
 use crate::state::State;
 use crate::stored::Stored;
@@ -66,7 +66,7 @@ impl State {
             key,
             lease: self.groups.get(key).and_then(|record| record.stored.content()),
             members: members.filter_map(|lease| self.members.get(lease)).map(|member| &member.lease).collect(),
-            pods: self.world.pods_of(key).filter(|pod| pod.phase != PodPhase::Ended && !pod.deleting).count(),
+            pods: self.world.pods_of(key).filter(|pod| pod.is_live()).count(),
             volumes: self.world.weight(key),
             workload: self.workload_name(key),
             ignored: self.ignored_annotations(key),
@@ -74,18 +74,18 @@ impl State {
     }
 
     fn workload_name(&self, key: &GroupKey) -> Option<String> {
-        let set = self.world.pods_of(key).find_map(|pod| match &pod.owner {
+        let set = self.world.pods_of(key).find_map(|pod| match pod.owner() {
             Some(Owner::StatefulSet(name)) => Some(name),
             Some(Owner::Other) | None => None,
         });
         match set {
-            Some(name) if GroupId::for_stateful_set(&key.namespace, name) == key.group => Some(name.to_string()),
+            Some(name) if GroupId::for_stateful_set(&key.namespace, &name) == key.group => Some(name.to_string()),
             _ => (GroupId::for_namespace_volumes(&key.namespace) == key.group).then(|| "volumes".to_owned()),
         }
     }
 
     fn ignored_annotations(&self, key: &GroupKey) -> Vec<Complaint> {
-        let mode = self.world.mode_annotation(key).filter(|(_, value)| parse(value).is_none());
+        let mode = self.world.annotation(key, "mode").filter(|(_, value)| parse(value).is_none());
         let mode = mode.map(|(object, value)| Complaint { annotation: "mode", object, value, rule: MODE_RULE });
         mode.into_iter().chain(self.policy_of(key).1).collect()
     }
@@ -124,7 +124,7 @@ const fn odd<T>(stored: &Stored<T>) -> Option<bool> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::fixtures::{bind, group, grouped_pod, settings};
+    use crate::fixtures::{bind, group, grouped_pod, own, settings};
     use crate::time::Mono;
     use shared::identity::Namespace;
     use shared::time::WallTime;
@@ -135,14 +135,14 @@ mod tests {
         let home = Namespace::new("prod").unwrap();
         let (db, volumes) = (GroupId::for_stateful_set(&home, "db"), GroupId::for_namespace_volumes(&home));
         let mut pod = grouped_pod("prod", "db-0", db.as_str(), &["a"]);
-        pod.owner = Some(Owner::StatefulSet("db".into()));
-        pod.mode = Some("sideways".into());
+        own(&mut pod, "db");
+        pod.annotations.set("mode", "sideways");
         bind(&mut state.world, "prod", "a", true);
         state.world.put_pod(pod.clone());
         state.world.put_pod(grouped_pod("prod", "web-0", volumes.as_str(), &[]));
         // A person put pods of the same set into a group of their own: its name says what they meant.
         pod.key.name = "db-1".parse().unwrap();
-        pod.labels.insert(shared::names::LABEL_SNAPSHOT_GROUP.into(), "by-hand".into());
+        pod.set_label(shared::names::LABEL_SNAPSHOT_GROUP, "by-hand");
         state.world.put_pod(pod);
         let found: Vec<_> = state.known_groups().collect();
         let of = |id: &str| found.iter().find(|known| *known.key == group("prod", id)).unwrap();

@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::identity::{GroupKey, PodUid};
+use shared::identity::GroupKey;
 use shared::member_lease::MemberLease;
 use shared::time::WallTime;
 
@@ -13,6 +13,7 @@ use crate::notice::Notice;
 use crate::objects::{Backup, BackupPhase, ObjectKey, PodKey, PodPhase};
 use crate::state::State;
 use crate::time::{Mono, Now};
+use crate::uid::Uid;
 use crate::world::World;
 
 /// From a Backup's end to the judgement, ms: the last registrations come by another watch, which needs a moment to be
@@ -24,7 +25,7 @@ const JUDGED_AFTER_MS: u64 = 5_000;
 const START_SLACK_MS: i64 = 60_000;
 
 /// The pods of a group whose hooks were announced.
-pub(crate) type Announced = BTreeMap<GroupKey, Vec<(PodKey, PodUid)>>;
+pub(crate) type Announced = BTreeMap<GroupKey, Vec<(PodKey, Uid)>>;
 
 /// A Backup that was seen before its end.
 #[derive(Clone, Debug, Default)]
@@ -124,7 +125,7 @@ fn registered_since(lease: &MemberLease, start: WallTime) -> bool {
     lease.registered_at.plus_ms(START_SLACK_MS) >= start
 }
 
-fn still_runs(world: &World, (key, uid): &(PodKey, PodUid)) -> bool {
+fn still_runs(world: &World, (key, uid): &(PodKey, Uid)) -> bool {
     world.pod(key).is_some_and(|pod| pod.uid == *uid && pod.phase == PodPhase::Running)
 }
 

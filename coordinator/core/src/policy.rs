@@ -4,7 +4,6 @@ use shared::duration::parse_ms;
 use shared::identity::GroupKey;
 use shared::names::{ANNOTATION_FROZEN_MAX, ANNOTATION_FROZEN_TIME_MAX, ANNOTATION_THAW_ON_CUT};
 
-use crate::objects::{Pod, StatefulSet};
 use crate::state::State;
 
 /// The most members that a limit of members may name; a group has no more.
@@ -34,17 +33,6 @@ pub struct HoldPolicy {
     pub frozen_max: Option<u32>,
     /// The group may be held for this long in all, ms, from its first member's hold on.
     pub frozen_time_max_ms: Option<u64>,
-}
-
-/// The policy annotations of an object, as written.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct PolicyTexts {
-    /// [`ANNOTATION_THAW_ON_CUT`].
-    pub thaw_on_cut: Option<String>,
-    /// [`ANNOTATION_FROZEN_MAX`].
-    pub frozen_max: Option<String>,
-    /// [`ANNOTATION_FROZEN_TIME_MAX`].
-    pub frozen_time_max: Option<String>,
 }
 
 /// An annotation that says something impossible and is ignored.
@@ -92,16 +80,14 @@ impl State {
     pub(crate) fn policy_of(&self, key: &GroupKey) -> (HoldPolicy, Vec<Complaint>) {
         let mut policy = self.settings.policy;
         let mut complaints = Vec::new();
-        let mut said = |annotation: &'static str, rule, of: fn(&PolicyTexts) -> Option<&String>| {
-            let of_pod = |pod: &Pod| of(pod.policy.as_deref()?).cloned();
-            let of_set = |set: &StatefulSet| of(&set.policy).cloned();
-            let (object, value) = self.world.annotation(key, of_pod, of_set)?;
+        let mut said = |annotation: &'static str, rule| {
+            let (object, value) = self.world.annotation(key, annotation)?;
             complaints.push(Complaint { annotation, object, value: value.clone(), rule });
             Some(value)
         };
-        let thaw = said(short(ANNOTATION_THAW_ON_CUT), THAW_RULE, |texts| texts.thaw_on_cut.as_ref());
-        let frozen_max = said(short(ANNOTATION_FROZEN_MAX), FROZEN_MAX_RULE, |texts| texts.frozen_max.as_ref());
-        let time = said(short(ANNOTATION_FROZEN_TIME_MAX), FROZEN_TIME_RULE, |texts| texts.frozen_time_max.as_ref());
+        let thaw = said(short(ANNOTATION_THAW_ON_CUT), THAW_RULE);
+        let frozen_max = said(short(ANNOTATION_FROZEN_MAX), FROZEN_MAX_RULE);
+        let time = said(short(ANNOTATION_FROZEN_TIME_MAX), FROZEN_TIME_RULE);
         let thaw = thaw.as_deref().and_then(parse_thaw);
         let frozen_max = frozen_max.as_deref().and_then(parse_frozen_max);
         let time = time.as_deref().and_then(parse_frozen_time_ms);
@@ -131,9 +117,8 @@ mod tests {
         let mut state = State::new(settings());
         state.settings.policy.frozen_max = Some(2);
         let mut pod = grouped_pod("prod", "db-0", "g", &[]);
-        let texts =
-            PolicyTexts { thaw_on_cut: Some("member".into()), frozen_time_max: Some("0s".into()), frozen_max: None };
-        pod.policy = Some(Box::new(texts));
+        pod.annotations.set("thaw-on-cut", "member");
+        pod.annotations.set("frozen-time-max", "0s");
         state.world.put_pod(pod);
         let (policy, complaints) = state.policy_of(&group("prod", "g"));
         assert_eq!(policy, HoldPolicy { thaw: ThawOnCut::Member, frozen_max: Some(2), frozen_time_max_ms: None });

@@ -280,22 +280,18 @@ impl State {
     /// The StatefulSet that owns a pod, else the pod.
     fn workload_of(&self, pod: &Pod) -> Subject {
         let PodKey { namespace, name } = &pod.key;
-        let set = match &pod.owner {
+        let set = match pod.owner() {
             Some(Owner::StatefulSet(name)) => {
                 self.world.stateful_set(&ObjectKey { namespace: namespace.clone(), name: name.to_string() })
             }
             Some(Owner::Other) | None => None,
         };
         match set {
-            Some(set) => Subject {
-                kind: SubjectKind::StatefulSet,
-                key: set.key.clone(),
-                uid: Some(set.uid.clone()).filter(|uid| !uid.is_empty()),
-            },
+            Some(set) => Subject { kind: SubjectKind::StatefulSet, key: set.key.clone(), uid: set.uid.told() },
             None => Subject {
                 kind: SubjectKind::Pod,
                 key: ObjectKey { namespace: namespace.clone(), name: name.to_string() },
-                uid: Some(pod.uid.to_string()),
+                uid: pod.uid.told(),
             },
         }
     }

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::event::{Event, Observed, Version};
-use crate::fixtures::{backup, group, grouped_pod, key, settings};
+use crate::fixtures::{backup, group, grouped_pod, key, own, settings};
 use crate::objects::{BackupPhase, StatefulSet};
 use crate::step::step;
 use crate::time::{Mono, Now};
@@ -18,15 +18,10 @@ const NOW: Now = Now { mono: Mono(0), wall: WallTime::EPOCH };
 fn leader(bare: usize) -> State {
     let mut state = State::new(settings());
     let mut take = |event| drop(step(&mut state, event, NOW));
-    take(Event::StatefulSet(StatefulSet {
-        key: key("prod", "db"),
-        uid: "uid-db".into(),
-        mode: None,
-        policy: crate::policy::PolicyTexts::default(),
-    }));
+    take(Event::StatefulSet(StatefulSet::new(key("prod", "db"), "uid-db".into())));
     for n in 0..2 {
         let mut pod = grouped_pod("prod", &format!("db-{n}"), "db", &[]);
-        pod.owner = Some(Owner::StatefulSet("db".into()));
+        own(&mut pod, "db");
         take(Event::Pod(pod));
     }
     for n in 0..bare {

@@ -149,7 +149,7 @@ impl State {
         notices: &mut Vec<Notice>,
     ) -> Mode {
         let mut setting = self.settings.mode;
-        if let Some((object, value)) = self.world.mode_annotation(key) {
+        if let Some((object, value)) = self.world.annotation(key, "mode") {
             match parse(&value) {
                 Some(fixed @ ModeSetting::Fixed(_)) => setting = fixed,
                 Some(ModeSetting::Auto) => setting = ModeSetting::Auto,

@@ -3,6 +3,7 @@
 use shared::admission::Mode;
 use shared::identity::Namespace;
 
+use crate::objects::Selector;
 use crate::policy::HoldPolicy;
 use crate::throttle::settings::{LimiterSettings, ThrottleSettings};
 
@@ -63,6 +64,8 @@ pub struct Settings {
     pub clock_error_ms: u64,
     /// How the budget follows what EC2 allows.
     pub throttle: ThrottleSettings,
+    /// Pods without these labels are others' (`RESOURCE_LABEL_SELECTOR`); empty is all.
+    pub pod_selector: Selector,
     /// Whether pods are put into groups by labelling them (the original's `ENSURE_BACKUP_CONSISTENCY`).
     pub label_pods: bool,
     /// Whether VolumeSnapshots can be watched: without them no cut is observed, and none is waited for.

@@ -9,12 +9,14 @@ use shared::identity::GroupKey;
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use crate::command::{Command, Target};
+use crate::coverage::selects;
 use crate::earlier::annotation;
 use crate::event::{Event, Observed, Outcome, Version};
 use crate::grouping::{group_of, label_for};
+use crate::inventory::facts::Facts;
 use crate::limit::Limit;
 use crate::notice::Notice;
-use crate::objects::{ObjectKey, PodKey};
+use crate::objects::{ObjectKey, Pod, PodKey};
 use crate::passed_by::FollowedBackups;
 use crate::retry::Writes;
 use crate::round::{Lead, Round, has_share};
@@ -99,22 +101,28 @@ impl State {
         self.limit.signals.contents.set_visible(cuts_visible);
     }
 
-    /// A number that grows whenever what there is to back up may have changed: pods with their claims, claims, volumes, StatefulSets.
+    /// A number that grows whenever what there is to back up may have changed: pods but for their status, claims, volumes, StatefulSets.
     pub const fn inventory_changes(&self) -> u64 {
         self.inventory_changes
+    }
+
+    /// What there is to back up, as it is now, for a plan: without Schedules and Backups, which a planner looks at itself.
+    pub fn facts(&self) -> Facts {
+        self.world.facts()
     }
 
     fn changes_inventory(&self, event: &Event) -> bool {
         match event {
             // Most of a pod's changes are of its status.
-            Event::Pod(pod) => self.world.pod(&pod.key).is_none_or(|known| {
-                known.claims != pod.claims || known.owner != pod.owner || known.labels != pod.labels
-            }),
+            Event::Pod(pod) => self.world.any_pod(&pod.key).is_none_or(|known| !known.plans_like(pod)),
             Event::PodGone(_)
+            | Event::PodsVanished(_)
             | Event::Claim(_)
             | Event::ClaimGone(_)
+            | Event::ClaimsVanished(_)
             | Event::Volume(_)
             | Event::VolumeGone(_)
+            | Event::VolumesVanished(_)
             | Event::StatefulSet(_)
             | Event::StatefulSetGone(_) => true,
             _ => false,
@@ -137,13 +145,7 @@ impl State {
                     self.find_left_receipts();
                 }
             }
-            Event::Pod(pod) => {
-                let key = pod.key.clone();
-                let joined = group_of(&pod);
-                let left = self.world.put_pod(pod);
-                self.active.extend(joined.into_iter().chain(left));
-                self.reconsider_label(&key);
-            }
+            Event::Pod(pod) => self.put_pod(pod),
             Event::PodGone(key) => {
                 self.note_pod_gone(&key);
                 self.active.extend(self.world.remove_pod(&key));
@@ -167,6 +169,9 @@ impl State {
                 }
             }
             Event::VolumeGone(name) => self.world.remove_volume(&name),
+            vanished @ (Event::PodsVanished(_) | Event::ClaimsVanished(_) | Event::VolumesVanished(_)) => {
+                self.vanish(vanished, now, notices);
+            }
             Event::StatefulSet(set) => self.world.put_stateful_set(set),
             Event::StatefulSetGone(key) => self.world.remove_stateful_set(&key),
             Event::Backup(backup) => {
@@ -209,6 +214,36 @@ impl State {
         }
     }
 
+    fn put_pod(&mut self, pod: Pod) {
+        let key = pod.key.clone();
+        if selects(&self.settings.pod_selector, |label| pod.label(label)) {
+            let joined = group_of(&pod);
+            let left = self.world.put_pod(pod);
+            self.active.extend(joined.into_iter().chain(left));
+        } else {
+            self.note_pod_gone(&key);
+            self.active.extend(self.world.put_outside(pod));
+        }
+        self.reconsider_label(&key);
+    }
+
+    /// What a new list lacks is gone, by the hashes of its names.
+    fn vanish(&mut self, vanished: Event, now: Now, notices: &mut Vec<Notice>) {
+        let gone: Vec<Event> = match vanished {
+            Event::PodsVanished(names) => self.world.pods_printed(&names).into_iter().map(Event::PodGone).collect(),
+            Event::ClaimsVanished(names) => {
+                self.world.claims_printed(&names).into_iter().map(Event::ClaimGone).collect()
+            }
+            Event::VolumesVanished(names) => {
+                self.world.volumes_printed(&names).into_iter().map(Event::VolumeGone).collect()
+            }
+            _ => Vec::new(),
+        };
+        for event in gone {
+            self.apply(event, now, notices);
+        }
+    }
+
     /// Its Leases may outlive it for a while, or be written by whoever comes under its name.
     fn note_pod_gone(&mut self, key: &PodKey) {
         let Some(pod) = self.world.pod(key) else { return };
@@ -216,7 +251,7 @@ impl State {
         for lease in leases {
             if let Some(member) = self.members.get_mut(lease)
                 && member.lease.pod == key.name
-                && member.lease.attempt.pod_uid == pod.uid
+                && pod.uid == member.lease.attempt.pod_uid
             {
                 member.pod_went = true;
             }
@@ -340,7 +375,7 @@ impl State {
             Command::LabelPod { pod, group, .. } => {
                 // The watch will say so too; until then the pod must not be labelled again.
                 if let Some(mut known) = self.world.pod(&pod).cloned() {
-                    known.labels.insert(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_string());
+                    known.set_label(LABEL_SNAPSHOT_GROUP, group.as_str());
                     known.own_label = true;
                     let left = self.world.put_pod(known);
                     self.active.extend(left);

@@ -1,51 +1,74 @@
 //! What is known of the cluster's workloads, indexed by the questions that decisions ask.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use shared::identity::{GroupKey, Namespace, PodName, PodUid};
+use shared::identity::{GroupKey, Namespace, PodName};
 
+use crate::by_key::ByKey;
 use crate::coverage::{announces_hook, covers_pod};
 use crate::grouping::group_of;
-use crate::objects::{AskedCut, Backup, Claim, Cut, ObjectKey, Owner, Pod, PodKey, PodPhase, StatefulSet, Volume};
+use crate::inventory::facts::Facts;
+use crate::objects::{
+    AskedCut, Backup, Claim, ClaimMarks, Cut, ObjectKey, Owner, Pattern, Pod, PodKey, PodPhase, StatefulSet, Volume,
+    name_print,
+};
+use crate::sharing::Sharing;
+use crate::uid::Uid;
 
 /// Cuts of one claim that are remembered. One is of the running round; older ones only bridge a restart.
 const CUTS_PER_CLAIM_MAX: usize = 4;
 
-/// Workloads, volumes, Backups and cuts as last seen. What there may be 100,000 of is kept small: a tree's node of 11 places is mostly
-/// half empty, so what is long stands beside it, and each name stands once.
+/// Workloads, volumes, Backups and cuts as last seen. What there may be 100,000 of is kept small: each name stands once, as far as it
+/// can, and what many objects say alike is theirs together.
 #[derive(Clone, Debug, Default)]
 pub struct World {
-    pods: BTreeMap<PodKey, Box<Pod>>,
+    pods: ByKey<Pod>,
+    /// Pods that the operator left to others: nothing is decided about them, but a plan must know whose claims are theirs.
+    outside: ByKey<Pod>,
     /// Names, sorted: the namespace is the group's.
     by_group: BTreeMap<GroupKey, Vec<PodName>>,
-    claims: BTreeMap<ObjectKey, KnownClaim>,
-    ebs_volumes: BTreeSet<Box<str>>,
-    stateful_sets: BTreeMap<ObjectKey, StatefulSet>,
+    claims: ByKey<Claim>,
+    /// Pods by the [`name_print`] of the claims that they use, sorted; mostly one. They are of the claim's namespace.
+    users: BTreeMap<u64, Box<[PodName]>>,
+    volumes: ByKey<Volume>,
+    stateful_sets: ByKey<StatefulSet>,
     backups: BTreeMap<ObjectKey, Backup>,
     cuts: BTreeMap<ObjectKey, BTreeMap<String, Cut>>,
     /// The newest few that were asked for, by claim, the newest last.
     asked_cuts: BTreeMap<ObjectKey, Vec<AskedCut>>,
-}
-
-/// A claim that is there, or that a pod names.
-#[derive(Clone, Debug, Default)]
-struct KnownClaim {
-    volume: Option<Box<str>>,
-    /// Pods of its namespace that use it, sorted; mostly one.
-    users: Box<[PodName]>,
+    namespaces: Sharing<Namespace>,
+    patterns: Sharing<Arc<Pattern>>,
+    marks: Sharing<Arc<ClaimMarks>>,
 }
 
 impl World {
     /// Fills the trees' nodes: what comes in order, as a list does, leaves them half empty.
     pub fn pack(&mut self) {
-        self.pods = std::mem::take(&mut self.pods).into_iter().collect();
-        self.claims = std::mem::take(&mut self.claims).into_iter().collect();
-        self.ebs_volumes = std::mem::take(&mut self.ebs_volumes).into_iter().collect();
+        self.pods.pack();
+        self.claims.pack();
+        self.volumes.pack();
+        self.users = std::mem::take(&mut self.users).into_iter().collect();
         self.by_group.values_mut().for_each(Vec::shrink_to_fit);
+    }
+
+    /// What there is to back up, as it is now. The objects are shared, not copied: it takes some bytes and some time for each.
+    pub fn facts(&self) -> Facts {
+        let mut pods = self.pods.clone();
+        pods.extend(&self.outside);
+        Facts {
+            pods,
+            claims: self.claims.clone(),
+            volumes: self.volumes.clone(),
+            sets: self.stateful_sets.clone(),
+            ..Facts::default()
+        }
     }
 
     /// Takes a pod as it is now; gives the group it left, if it left one.
     pub fn put_pod(&mut self, pod: Pod) -> Option<GroupKey> {
+        let pod = self.shared_pod(pod);
+        self.outside.remove(&pod.key);
         let left = self.remove_pod(&pod.key);
         if let Some(group) = group_of(&pod) {
             let names = self.by_group.entry(group).or_default();
@@ -53,25 +76,46 @@ impl World {
                 names.insert(at, pod.key.name.clone());
             }
         }
-        for claim in &pod.claims {
-            let users = &mut self.claims.entry(claim_key(&pod, claim)).or_default().users;
+        for claim in pod.claims() {
+            let users = self.users.entry(name_print(pod.key.namespace.as_str(), &claim)).or_default();
             if let Err(at) = users.binary_search(&pod.key.name) {
                 let (before, after) = users.split_at(at);
                 *users = before.iter().chain([&pod.key.name]).chain(after).cloned().collect();
             }
         }
-        self.pods.insert(pod.key.clone(), Box::new(pod));
+        self.pods.put(pod);
         left
+    }
+
+    /// Takes a pod that the operator left to others; gives the group it was in.
+    pub fn put_outside(&mut self, pod: Pod) -> Option<GroupKey> {
+        let pod = self.shared_pod(pod);
+        let left = self.remove_pod(&pod.key);
+        self.outside.put(pod);
+        left
+    }
+
+    fn shared_pod(&mut self, mut pod: Pod) -> Pod {
+        let objects = self.pods.len() + self.outside.len();
+        pod.key.namespace = self.namespaces.kept(pod.key.namespace.clone(), objects);
+        if let Some(known) = self.pods.get(&pod.key).or_else(|| self.outside.get(&pod.key)) {
+            pod.key.name = known.key.name.clone();
+        }
+        pod.share(self.patterns.kept(Arc::clone(pod.pattern()), objects));
+        pod
     }
 
     /// Forgets a pod; gives the group it was in.
     pub fn remove_pod(&mut self, key: &PodKey) -> Option<GroupKey> {
+        self.outside.remove(key);
         let pod = self.pods.remove(key)?;
-        for claim in &pod.claims {
-            let claim = claim_key(&pod, claim);
-            if let Some(known) = self.claims.get_mut(&claim) {
-                known.users = known.users.iter().filter(|user| **user != key.name).cloned().collect();
-                self.drop_unknown_claim(&claim);
+        for claim in pod.claims() {
+            let print = name_print(key.namespace.as_str(), &claim);
+            if let Some(users) = self.users.get_mut(&print) {
+                *users = users.iter().filter(|user| **user != key.name).cloned().collect();
+                if users.is_empty() {
+                    self.users.remove(&print);
+                }
             }
         }
         let group = group_of(&pod)?;
@@ -84,45 +128,61 @@ impl World {
         Some(group)
     }
 
+    /// The pods with these [`name_print`]s.
+    pub fn pods_printed(&self, prints: &BTreeSet<u64>) -> Vec<PodKey> {
+        let all = self.pods.keys().chain(self.outside.keys());
+        let printed = |key: &&PodKey| prints.contains(&name_print(key.namespace.as_str(), key.name.as_str()));
+        all.filter(printed).cloned().collect()
+    }
+
     /// Takes a claim as it is now.
-    pub fn put_claim(&mut self, claim: Claim) {
-        let Claim { key, volume } = claim;
-        self.claims.entry(key).or_default().volume = volume.map(String::into_boxed_str);
+    pub fn put_claim(&mut self, mut claim: Claim) {
+        claim.key.namespace = self.namespaces.kept(claim.key.namespace.clone(), self.claims.len());
+        claim.marks = self.marks.kept(Arc::clone(&claim.marks), self.claims.len());
+        if let Some(volume) = claim.volume.as_deref().and_then(|name| self.volumes.get(name)) {
+            claim.volume = Some(Arc::clone(&volume.name));
+        }
+        self.claims.put(claim);
     }
 
     /// Forgets a claim, and the cuts of it.
     pub fn remove_claim(&mut self, key: &ObjectKey) {
-        if let Some(known) = self.claims.get_mut(key) {
-            known.volume = None;
-            self.drop_unknown_claim(key);
-        }
+        self.claims.remove(key);
         self.cuts.remove(key);
         self.asked_cuts.remove(key);
     }
 
-    fn drop_unknown_claim(&mut self, key: &ObjectKey) {
-        if self.claims.get(key).is_some_and(|known| known.volume.is_none() && known.users.is_empty()) {
-            self.claims.remove(key);
-        }
+    /// The claims with these [`name_print`]s.
+    pub fn claims_printed(&self, prints: &BTreeSet<u64>) -> Vec<ObjectKey> {
+        let printed = |key: &&ObjectKey| prints.contains(&name_print(key.namespace.as_str(), &key.name));
+        self.claims.keys().filter(printed).cloned().collect()
     }
 
     /// Takes a volume as it is now.
-    pub fn put_volume(&mut self, volume: Volume) {
-        if volume.ebs {
-            self.ebs_volumes.insert(volume.name.into_boxed_str());
-        } else {
-            self.remove_volume(&volume.name);
+    pub fn put_volume(&mut self, mut volume: Volume) {
+        if let Some(claim) = &mut volume.claim {
+            claim.namespace = self.namespaces.kept(claim.namespace.clone(), self.volumes.len());
+            let bound = self.claims.get(claim).and_then(|claim| claim.volume.as_ref());
+            if let Some(name) = bound.filter(|name| **name == volume.name) {
+                volume.name = Arc::clone(name);
+            }
         }
+        self.volumes.put(volume);
     }
 
     /// Forgets a volume.
     pub fn remove_volume(&mut self, name: &str) {
-        self.ebs_volumes.remove(name);
+        self.volumes.remove(name);
+    }
+
+    /// The volumes with these [`name_print`]s.
+    pub fn volumes_printed(&self, prints: &BTreeSet<u64>) -> Vec<String> {
+        self.volumes.keys().filter(|name| prints.contains(&name_print("", name))).map(str::to_owned).collect()
     }
 
     /// Takes a StatefulSet as it is now.
     pub fn put_stateful_set(&mut self, set: StatefulSet) {
-        self.stateful_sets.insert(set.key.clone(), set);
+        self.stateful_sets.put(set);
     }
 
     /// Forgets a StatefulSet.
@@ -162,12 +222,17 @@ impl World {
 
     /// A pod by name.
     pub fn pod(&self, key: &PodKey) -> Option<&Pod> {
-        self.pods.get(key).map(Box::as_ref)
+        self.pods.get(key)
+    }
+
+    /// A pod by name, also one that the operator left to others.
+    pub fn any_pod(&self, key: &PodKey) -> Option<&Pod> {
+        self.pod(key).or_else(|| self.outside.get(key))
     }
 
     /// All pods.
     pub fn pods(&self) -> impl Iterator<Item = &Pod> {
-        self.pods.values().map(Box::as_ref)
+        self.pods.values()
     }
 
     /// The groups that have pods.
@@ -196,18 +261,19 @@ impl World {
 
     /// The pods that a claim's change concerns.
     pub fn pods_using_claim<'a>(&'a self, claim: &ObjectKey) -> impl Iterator<Item = &'a Pod> + use<'a> {
-        let known = self.claims.get_key_value(claim).into_iter();
-        known.flat_map(|(claim, known)| self.named(&claim.namespace, &known.users))
+        let namespace = claim.namespace.clone();
+        let users = self.users.get(&name_print(namespace.as_str(), &claim.name)).into_iter().flatten();
+        users.filter_map(move |name| self.pod(&PodKey { namespace: namespace.clone(), name: name.clone() }))
     }
 
     /// The pod's claims that are bound to EBS volumes.
     pub fn ebs_claims(&self, pod: &Pod) -> BTreeSet<ObjectKey> {
-        pod.claims
-            .iter()
-            .map(|claim| claim_key(pod, claim))
+        let namespace = &pod.key.namespace;
+        pod.claims()
+            .map(|name| ObjectKey { namespace: namespace.clone(), name })
             .filter(|key| {
-                let volume = self.claims.get(key).and_then(|claim| claim.volume.as_ref());
-                volume.is_some_and(|volume| self.ebs_volumes.contains(volume))
+                let volume = self.claims.get(key).and_then(|claim| self.volumes.get(claim.volume.as_deref()?));
+                volume.is_some_and(|volume| volume.ebs)
             })
             .collect()
     }
@@ -246,12 +312,12 @@ impl World {
         backup: Option<&'a Backup>,
     ) -> impl Iterator<Item = &'a Pod> + use<'a> {
         self.pods_of(group)
-            .filter(|pod| pod.phase != PodPhase::Ended && !pod.deleting)
+            .filter(|pod| pod.is_live())
             .filter(move |pod| backup.is_none_or(|backup| covers_pod(backup, pod)))
     }
 
     /// The running pods, by group, whose hooks the Backup is to run our agent by.
-    pub fn announced(&self, backup: &Backup) -> BTreeMap<GroupKey, Vec<(PodKey, PodUid)>> {
+    pub fn announced(&self, backup: &Backup) -> BTreeMap<GroupKey, Vec<(PodKey, Uid)>> {
         let hooked = |pod: &&Pod| {
             pod.phase == PodPhase::Running && !pod.deleting && announces_hook(backup, pod) && covers_pod(backup, pod)
         };
@@ -268,32 +334,18 @@ impl World {
         self.stateful_sets.get(key)
     }
 
-    /// The mode that a person wrote onto the group's pods or the StatefulSet that owns them: object and text.
-    pub fn mode_annotation(&self, group: &GroupKey) -> Option<(String, String)> {
-        self.annotation(group, |pod| pod.mode.as_deref().map(str::to_owned), |set| set.mode.clone())
-    }
-
-    /// What a person wrote onto the group's pods or the StatefulSet that owns them: object and text.
-    pub fn annotation(
-        &self,
-        group: &GroupKey,
-        of_pod: impl Fn(&Pod) -> Option<String>,
-        of_set: impl Fn(&StatefulSet) -> Option<String>,
-    ) -> Option<(String, String)> {
+    /// What a person wrote onto the group's pods or the StatefulSet that owns them, by the annotation's name without the product's prefix:
+    /// object and text.
+    pub fn annotation(&self, group: &GroupKey, name: &str) -> Option<(String, String)> {
         self.pods_of(group).find_map(|pod| {
-            if let Some(text) = of_pod(pod) {
-                return Some((format!("pod {}", pod.key), text));
+            if let Some(text) = pod.annotations.get(name) {
+                return Some((format!("pod {}", pod.key), text.to_owned()));
             }
-            let Some(Owner::StatefulSet(name)) = &pod.owner else { return None };
-            let set =
-                self.stateful_sets.get(&ObjectKey { namespace: pod.key.namespace.clone(), name: name.to_string() })?;
-            of_set(set).map(|text| (format!("statefulset {}", set.key), text))
+            let Some(Owner::StatefulSet(of)) = pod.owner() else { return None };
+            let set = self.stateful_set(&ObjectKey { namespace: pod.key.namespace.clone(), name: of.to_string() })?;
+            set.annotations.get(name).map(|text| (format!("statefulset {}", set.key), text.to_owned()))
         })
     }
-}
-
-fn claim_key(pod: &Pod, claim: &str) -> ObjectKey {
-    ObjectKey { namespace: pod.key.namespace.clone(), name: claim.to_owned() }
 }
 
 #[cfg(test)]

@@ -90,10 +90,10 @@ fn replace(Wanted { uid, group, .. }: &Wanted, old: &GroupId) -> Patch<Value> {
 
 async fn not_done(api: &Api<SlimPod>, wanted: Wanted, trouble: &Trouble) -> Done {
     let Wanted { pod: key, uid, group: _, instead_of } = wanted;
-    let stands = |pod: &Pod| pod.labels.get(LABEL_SNAPSHOT_GROUP) != instead_of.as_ref().map(GroupId::as_str);
+    let stands = |pod: &Pod| pod.label(LABEL_SNAPSHOT_GROUP) != instead_of.as_ref().map(GroupId::as_str);
     match bounded(api.get_opt(key.name.as_str())).await.map(|found| found.map(reduce)) {
         Ok(None) => conflict(vec![Event::PodGone(key)]),
-        Ok(Some(Ok(pod))) if pod.uid.as_str() != uid || stands(&pod) => conflict(vec![Event::Pod(pod)]),
+        Ok(Some(Ok(pod))) if pod.uid != *uid || stands(&pod) => conflict(vec![Event::Pod(pod)]),
         Ok(Some(Ok(pod))) => failed(vec![Event::Pod(pod)], trouble, "patch", RESOURCE),
         Ok(Some(Err(_))) | Err(_) => failed(Vec::new(), trouble, "patch", RESOURCE),
     }

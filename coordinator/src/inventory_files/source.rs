@@ -240,7 +240,7 @@ mod tests {
         for text in [list, without(&raw), format!("\u{feff}{}\n{}", pv("a"), pv("b")), yaml.to_owned()] {
             let facts = read_text(&text).unwrap_or_else(|e| panic!("{text}: {}", chain(&e)));
             assert_eq!(facts.volumes.keys().collect::<Vec<_>>(), ["a", "b"], "{text}");
-            assert!(facts.volumes["a"].ebs && facts.findings.is_empty(), "{text}");
+            assert!(facts.volumes.get("a").unwrap().ebs && facts.findings.is_empty(), "{text}");
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use coordinator_core::objects::{Pod, PodPhase};
+use coordinator_core::objects::Pod;
 use serde::Serialize;
 use shared::admission::{Admission, AttemptVerdict, MemberPhase, Mode, RoundPhase};
 use shared::budget_lease::BudgetLease;
@@ -213,11 +213,11 @@ pub fn view(found: &Found, coordinator_namespace: &Namespace) -> View {
 }
 
 fn is_live(pod: &Pod) -> bool {
-    pod.phase != PodPhase::Ended && !pod.deleting
+    pod.is_live()
 }
 
 fn group_of(pod: &Pod) -> Option<GroupKey> {
-    let group = pod.labels.get(LABEL_SNAPSHOT_GROUP)?.parse().ok()?;
+    let group = pod.label(LABEL_SNAPSHOT_GROUP)?.parse().ok()?;
     Some(GroupKey { namespace: pod.key.namespace.clone(), group })
 }
 

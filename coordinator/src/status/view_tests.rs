@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::status::{json, table};
-use coordinator_core::inventory::labels::Labels;
-use coordinator_core::objects::{PodKey, PreHook};
+use coordinator_core::objects::PodKey;
 use k8s_openapi::api::coordination::v1::Lease;
 use shared::budget_lease::Grant;
 use shared::group_lease::{AttemptEntry, WaitReason};
@@ -93,19 +92,10 @@ fn group_lease(group: &str, phase: RoundPhase, wait: Option<WaitReason>, receipt
 }
 
 fn pod(group: &str, name: &str) -> Pod {
-    Pod {
-        key: PodKey { namespace: Namespace::new("prod").unwrap(), name: name.parse().unwrap() },
-        uid: PodUid::new(format!("uid-{name}")).unwrap(),
-        phase: PodPhase::Running,
-        deleting: false,
-        labels: Labels::new(&BTreeMap::from([(LABEL_SNAPSHOT_GROUP.to_owned(), group.to_owned())])),
-        owner: None,
-        claims: Box::default(),
-        pre_hook: PreHook::None,
-        mode: None,
-        own_label: false,
-        policy: None,
-    }
+    let key = PodKey { namespace: Namespace::new("prod").unwrap(), name: name.parse().unwrap() };
+    let mut pod = Pod::new(key, format!("uid-{name}").as_str().into());
+    pod.set_label(LABEL_SNAPSHOT_GROUP, group);
+    pod
 }
 
 fn night() -> Found {

@@ -1,12 +1,18 @@
-//! What decisions see of a `PersistentVolumeClaim`.
+//! What decisions and plans see of a `PersistentVolumeClaim`.
 
-use coordinator_core::objects::{Claim, ObjectKey};
+use std::sync::Arc;
+
+use coordinator_core::inventory::labels::Labels;
+use coordinator_core::objects::{Claim, ClaimMarks};
+use coordinator_core::uid::Uid;
 use kube::api::{ApiResource, NotUsed, Object};
 use serde::Deserialize;
 use shared::identity::IdentityError;
 
+use super::meta;
+
 /// The fields of a claim that are read at all.
-pub type SlimClaim = Object<ClaimSpec, NotUsed>;
+pub type SlimClaim = Object<Option<ClaimSpec>, NotUsed>;
 
 /// `spec`.
 #[derive(Clone, Debug, Deserialize)]
@@ -23,22 +29,30 @@ pub fn resource() -> ApiResource {
 /// Cuts a claim down.
 ///
 /// # Errors
-/// When its namespace is not valid, which no API server lets through.
+/// When its names are not valid, which no API server lets through.
 pub fn reduce(claim: SlimClaim) -> Result<Claim, IdentityError> {
-    let Object { types: _, metadata, spec, status: _ } = claim;
-    Ok(Claim {
-        key: ObjectKey {
-            namespace: metadata.namespace.unwrap_or_default().parse()?,
-            name: metadata.name.unwrap_or_default(),
-        },
-        volume: spec.volume_name.filter(|name| !name.is_empty()),
-    })
+    let Object { types: _, mut metadata, spec, status: _ } = claim;
+    let annotations = meta::annotations(metadata.annotations.as_ref());
+    let uid = metadata.uid.as_deref().filter(|_| !annotations.is_empty());
+    let marks = ClaimMarks {
+        labels: metadata.labels.as_ref().map(Labels::new).unwrap_or_default(),
+        owners: meta::owners(metadata.owner_references.take()).into(),
+        annotations,
+        uid_of_annotated: uid.map(Uid::from).unwrap_or_default(),
+    };
+    let volume = spec.and_then(|spec| spec.volume_name).filter(|name| !name.is_empty());
+    Ok(Claim { marks: Arc::new(marks), ..Claim::new(meta::key(&mut metadata)?, volume.as_deref()) })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn read(metadata: &Value, spec: &Value) -> Claim {
+        let claim = json!({"metadata": metadata, "spec": spec, "status": {"phase": "Bound"}});
+        reduce(serde_json::from_value(claim).unwrap()).unwrap()
+    }
 
     #[test]
     fn bound_and_unbound_claims() {
@@ -46,11 +60,26 @@ mod tests {
             (json!({"volumeName": "pv-1", "accessModes": ["ReadWriteOnce"]}), Some("pv-1")),
             (json!({"volumeName": ""}), None),
             (json!({}), None),
+            (json!(null), None),
         ] {
-            let claim =
-                json!({"metadata": {"namespace": "a", "name": "b"}, "spec": spec, "status": {"phase": "Bound"}});
-            let claim = reduce(serde_json::from_value(claim).unwrap()).unwrap();
+            let claim = read(&json!({"namespace": "a", "name": "b"}), &spec);
             assert_eq!((claim.key.to_string().as_str(), claim.volume.as_deref()), ("a/b", volume));
         }
+    }
+
+    #[test]
+    fn what_is_written_on_it() {
+        let claim = read(
+            &json!({"namespace": "a", "name": "b", "uid": "u", "labels": {"app": "db"},
+                "annotations": {"snapshot-group.velero.io/ttl": "48h", "pv.kubernetes.io/bind-completed": "yes"},
+                "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "db-0", "uid": "p"}]}),
+            &json!({}),
+        );
+        let ClaimMarks { labels, owners, annotations, uid_of_annotated } = &*claim.marks;
+        assert_eq!((labels.get("app"), annotations.get("ttl")), (Some("db"), Some("48h")));
+        assert_eq!((owners.len(), owners[0].controller), (1, false));
+        assert!(*uid_of_annotated == *"u");
+        let plain = read(&json!({"namespace": "a", "name": "b", "uid": "u"}), &json!({}));
+        assert!(plain.marks.uid_of_annotated.is_empty());
     }
 }

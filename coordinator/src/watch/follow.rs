@@ -1,5 +1,6 @@
 //! How any kind is followed: list, watch, start over; tell what changed, and what went while nobody looked.
 
+use std::collections::BTreeSet;
 use std::fmt::Debug;
 use std::pin::pin;
 use std::sync::Arc;
@@ -11,7 +12,9 @@ use kube::api::Api;
 use kube::runtime::watcher::{self, Event as Seen, watcher};
 use serde::de::DeserializeOwned;
 
-use super::known::Known;
+use coordinator_core::objects::name_print;
+
+use super::known::{Gone, Known, StandsFor};
 use super::troubles::Troubles;
 use super::versions;
 use crate::api::{ANSWER_TIMEOUT_MS, Trouble, TroubleKind};
@@ -35,21 +38,6 @@ const REFUSALS_BEFORE_ABSENT: u32 = 5;
 /// a call that is not answered ends sooner.
 const QUIET_IS_WELL_AFTER_MS: u64 = ANSWER_TIMEOUT_MS + 5_000;
 
-/// The name that an object was last seen with: its namespace's, its owner's. Lists come by namespace and name, so such a text is kept
-/// once, and not once an object.
-#[derive(Debug)]
-pub struct LastName<N>(pub Option<N>);
-
-impl<N: Clone + PartialEq> LastName<N> {
-    /// Shares the text, where it is the same.
-    pub fn share(&mut self, name: &mut N) {
-        match &self.0 {
-            Some(last) if last == name => name.clone_from(last),
-            _ => self.0 = Some(name.clone()),
-        }
-    }
-}
-
 /// What a kind's objects are to us.
 pub enum Reduced<G, T> {
     /// Stands for `G`; decisions see `T`.
@@ -64,6 +52,8 @@ pub enum Told<G, T> {
     Is(T),
     /// Gone.
     Gone(G),
+    /// Gone, of a kind whose names are not remembered: hashes of the names ([`coordinator_core::objects::name_print`]).
+    Vanished(BTreeSet<u64>),
     /// The first list is in, or the kind cannot be had.
     Listed,
     /// An optional kind can be read, or cannot any more.
@@ -90,7 +80,7 @@ pub async fn follow<R, G, T, F>(
     troubles: Arc<Troubles>,
 ) where
     R: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-    G: Clone + PartialEq,
+    G: StandsFor,
     T: Debug,
     F: FnMut(R) -> Reduced<G, T>,
 {
@@ -147,7 +137,7 @@ pub async fn follow<R, G, T, F>(
     }
 }
 
-struct Follower<G, F> {
+struct Follower<G: StandsFor, F> {
     kind: Kind,
     known: Known<G>,
     reduce: F,
@@ -161,7 +151,7 @@ struct Follower<G, F> {
     absent_because: Option<Trouble>,
 }
 
-impl<G: Clone + PartialEq, F> Follower<G, F> {
+impl<G: StandsFor, F> Follower<G, F> {
     fn take<R, T>(&mut self, seen: Seen<R>, troubles: &Troubles) -> Vec<Told<G, T>>
     where
         R: Resource,
@@ -178,13 +168,15 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
                 Vec::new()
             }
             Seen::InitApply(object) | Seen::Apply(object) => self.put(object),
-            Seen::Delete(object) => self.known.remove(&name_of(&object)).map(Told::Gone).into_iter().collect(),
+            Seen::Delete(object) => self.deleted(object),
             Seen::InitDone => {
                 if self.present == Some(false) {
                     troubles.present(self.kind);
                 }
-                let gone = self.known.end_list().into_iter().map(Told::Gone);
-                gone.collect::<Vec<_>>().into_iter().chain(self.now_present(true)).chain(self.now_listed()).collect()
+                let mut told = all_gone(self.known.end_list());
+                told.extend(self.now_present(true));
+                told.extend(self.now_listed());
+                told
             }
         }
     }
@@ -205,12 +197,28 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
     {
         let name = name_of(&object);
         match (self.reduce)(object) {
-            Reduced::NotOurs => self.known.remove(&name).map(Told::Gone).into_iter().collect(),
+            Reduced::NotOurs => all_gone(self.known.remove(name)),
             Reduced::Ours(stands_for, value) => {
-                let news = self.known.put(&name, &stands_for, &value);
+                let news = self.known.put(name, &stands_for, &value);
                 let is = news.changed.then_some(Told::Is(value));
                 news.gone.map(Told::Gone).into_iter().chain(is).collect()
             }
+        }
+    }
+
+    /// What it stood for is remembered, or else it is what the object itself says at its end.
+    fn deleted<R, T>(&mut self, object: R) -> Vec<Told<G, T>>
+    where
+        R: Resource,
+        F: FnMut(R) -> Reduced<G, T>,
+    {
+        match self.known.remove(name_of(&object)) {
+            None => Vec::new(),
+            Some(Gone::Was(stood_for)) => vec![Told::Gone(stood_for)],
+            Some(Gone::Called(name)) => vec![match (self.reduce)(object) {
+                Reduced::Ours(stands_for, _) => Told::Gone(stands_for),
+                Reduced::NotOurs => Told::Vanished(BTreeSet::from([name])),
+            }],
         }
     }
 
@@ -227,8 +235,9 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
             troubles.absent(self.kind, trouble);
             self.absent_because = Some(trouble.clone());
         }
-        let gone: Vec<_> = self.known.forget_all().into_iter().map(Told::Gone).collect();
-        let told = gone.into_iter().chain(self.now_present(false)).chain(self.now_listed()).collect();
+        let mut told = all_gone(self.known.forget_all());
+        told.extend(self.now_present(false));
+        told.extend(self.now_listed());
         (told, Some(self.absent_pause.next()))
     }
 
@@ -245,10 +254,23 @@ impl<G: Clone + PartialEq, F> Follower<G, F> {
     }
 }
 
-fn name_of(object: &impl Resource) -> String {
+fn all_gone<G, T>(all: impl IntoIterator<Item = Gone<G>>) -> Vec<Told<G, T>> {
+    let (mut told, mut vanished) = (Vec::new(), BTreeSet::new());
+    for gone in all {
+        match gone {
+            Gone::Was(stood_for) => told.push(Told::Gone(stood_for)),
+            Gone::Called(name) => {
+                vanished.insert(name);
+            }
+        }
+    }
+    told.extend((!vanished.is_empty()).then_some(Told::Vanished(vanished)));
+    told
+}
+
+fn name_of(object: &impl Resource) -> u64 {
     let meta = object.meta();
-    let namespace = meta.namespace.as_deref().unwrap_or_default();
-    format!("{namespace}/{}", meta.name.as_deref().unwrap_or_default())
+    name_print(meta.namespace.as_deref().unwrap_or_default(), meta.name.as_deref().unwrap_or_default())
 }
 
 fn trouble_of(error: &watcher::Error) -> Trouble {

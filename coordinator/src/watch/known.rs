@@ -5,21 +5,68 @@ use std::collections::hash_map::DefaultHasher;
 use std::fmt::{self, Debug, Write};
 use std::hash::Hasher;
 
-/// The objects that a watch has told of, by a hash of their names: `G`, what it takes to say that one is gone, mostly is its name,
-/// and of 100,000 objects two share such a hash once in a thousand million clusters.
+use coordinator_core::objects::ObjectKey;
+
+use super::leases::LeaseKey;
+
+/// What an object stands for, and how much of that is remembered.
+pub trait StandsFor: Clone + PartialEq {
+    /// What is remembered of each object.
+    type Kept: PartialEq;
+
+    /// What to remember.
+    fn keep(&self) -> Self::Kept;
+
+    /// What it stood for, by what is remembered.
+    fn of(kept: Self::Kept) -> Option<Self>;
+}
+
+/// An object that stands for itself, of a kind of which there may be 100,000: its name is not remembered, a hash of it is known anyway.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Itself<K>(pub K);
+
+impl<K: Clone + PartialEq> StandsFor for Itself<K> {
+    type Kept = ();
+
+    fn keep(&self) {}
+
+    fn of((): ()) -> Option<Self> {
+        None
+    }
+}
+
+macro_rules! remembered {
+    ($($type:ty),+) => {$(
+        impl StandsFor for $type {
+            type Kept = Self;
+
+            fn keep(&self) -> Self {
+                self.clone()
+            }
+
+            fn of(kept: Self) -> Option<Self> {
+                Some(kept)
+            }
+        }
+    )+};
+}
+
+remembered!(ObjectKey, Option<LeaseKey>, ());
+
+/// The objects that a watch has told of, by a hash of their names ([`coordinator_core::objects::name_print`]).
 #[derive(Debug)]
-pub struct Known<G> {
-    told: HashMap<u64, Entry<G>>,
+pub struct Known<G: StandsFor> {
+    told: HashMap<u64, Entry<G::Kept>>,
     /// The list that is under way, or was the last.
     list: u32,
 }
 
 #[derive(Debug)]
-struct Entry<G> {
+struct Entry<K> {
     print: u64,
     /// The list that had it last.
     listed: u32,
-    stands_for: G,
+    stands_for: K,
 }
 
 /// What follows from an object that arrived.
@@ -31,7 +78,25 @@ pub struct News<G> {
     pub changed: bool,
 }
 
-impl<G: Clone + PartialEq> Known<G> {
+/// What is gone.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Gone<G> {
+    /// What stood for this.
+    Was(G),
+    /// What was called so, by its hash.
+    Called(u64),
+}
+
+impl<G> Gone<G> {
+    fn of(name: u64, kept: G::Kept) -> Self
+    where
+        G: StandsFor,
+    {
+        G::of(kept).map_or(Self::Called(name), Self::Was)
+    }
+}
+
+impl<G: StandsFor> Known<G> {
     /// Nothing was told yet.
     pub fn new() -> Self {
         Self { told: HashMap::new(), list: 0 }
@@ -43,29 +108,31 @@ impl<G: Clone + PartialEq> Known<G> {
     }
 
     /// An object arrived; `value` is what decisions see of it.
-    pub fn put(&mut self, name: &str, stands_for: &G, value: &impl Debug) -> News<G> {
-        let entry = Entry { print: fingerprint(value), listed: self.list, stands_for: stands_for.clone() };
-        let print = entry.print;
-        match self.told.insert(fingerprint(&name), entry) {
+    pub fn put(&mut self, name: u64, stands_for: &G, value: &impl Debug) -> News<G> {
+        let print = fingerprint(value);
+        let kept = stands_for.keep();
+        let before = self.told.insert(name, Entry { print, listed: self.list, stands_for: kept });
+        match before {
             None => News { gone: None, changed: true },
-            Some(known) if known.stands_for == *stands_for => News { gone: None, changed: known.print != print },
-            Some(known) => News { gone: Some(known.stands_for), changed: true },
+            Some(known) if known.stands_for == stands_for.keep() => News { gone: None, changed: known.print != print },
+            Some(known) => News { gone: G::of(known.stands_for), changed: true },
         }
     }
 
     /// An object is gone, or is none of ours any more.
-    pub fn remove(&mut self, name: &str) -> Option<G> {
-        self.told.remove(&fingerprint(&name)).map(|known| known.stands_for)
+    pub fn remove(&mut self, name: u64) -> Option<Gone<G>> {
+        self.told.remove(&name).map(|known| Gone::of(name, known.stands_for))
     }
 
     /// The list is complete; gives what it no longer has.
-    pub fn end_list(&mut self) -> Vec<G> {
+    pub fn end_list(&mut self) -> Vec<Gone<G>> {
         let list = self.list;
-        self.told.extract_if(|_, known| known.listed != list).map(|(_, known)| known.stands_for).collect()
+        let gone = self.told.extract_if(|_, known| known.listed != list);
+        gone.map(|(name, known)| Gone::of(name, known.stands_for)).collect()
     }
 
     /// Nothing is there any more: the whole kind is gone.
-    pub fn forget_all(&mut self) -> Vec<G> {
+    pub fn forget_all(&mut self) -> Vec<Gone<G>> {
         self.begin_list();
         self.end_list()
     }
@@ -90,9 +157,16 @@ fn fingerprint(value: &impl Debug) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coordinator_core::objects::name_print;
+
+    remembered!(&'static str);
+
+    fn print(name: &str) -> u64 {
+        name_print("", name)
+    }
 
     fn put(known: &mut Known<&'static str>, name: &'static str, value: u32) -> bool {
-        known.put(name, &name, &value).changed
+        known.put(print(name), &name, &value).changed
     }
 
     #[test]
@@ -104,8 +178,21 @@ mod tests {
         known.begin_list();
         assert!(!put(&mut known, "a", 1), "listed again and unchanged");
         assert!(put(&mut known, "c", 2), "listed again and changed");
-        assert_eq!(known.end_list(), ["b"]);
+        assert_eq!(known.end_list(), [Gone::Was("b")]);
         assert!(put(&mut known, "b", 1), "it is new again");
+    }
+
+    #[test]
+    fn what_stands_for_itself_is_gone_by_the_hash_of_its_name() {
+        let mut known = Known::new();
+        known.begin_list();
+        for name in ["a", "b", "c"] {
+            assert!(known.put(print(name), &Itself(name), &1).changed);
+        }
+        known.begin_list();
+        assert_eq!(known.put(print("a"), &Itself("a"), &1), News { gone: None, changed: false });
+        assert_eq!(known.remove(print("b")), Some(Gone::Called(print("b"))));
+        assert_eq!(known.end_list(), [Gone::Called(print("c"))]);
     }
 
     #[test]
@@ -115,7 +202,7 @@ mod tests {
         put(&mut known, "a", 1);
         known.begin_list();
         put(&mut known, "b", 1);
-        assert_eq!(known.end_list(), ["a"]);
+        assert_eq!(known.end_list(), [Gone::Was("a")]);
     }
 
     #[test]
@@ -123,15 +210,15 @@ mod tests {
         let mut known = Known::new();
         assert!(put(&mut known, "a", 1));
         assert!(!put(&mut known, "a", 1));
-        assert_eq!(known.remove("a"), Some("a"));
-        assert_eq!(known.remove("a"), None);
+        assert_eq!(known.remove(print("a")), Some(Gone::Was("a")));
+        assert_eq!(known.remove(print("a")), None);
     }
 
     #[test]
     fn an_object_that_stands_for_something_else_now_is_gone_as_what_it_was() {
         let mut known = Known::new();
-        known.put("x", &"group a", &1);
-        assert_eq!(known.put("x", &"group b", &1), News { gone: Some("group a"), changed: true });
-        assert_eq!(known.forget_all(), ["group b"]);
+        known.put(print("x"), &"group a", &1);
+        assert_eq!(known.put(print("x"), &"group b", &1), News { gone: Some("group a"), changed: true });
+        assert_eq!(known.forget_all(), [Gone::Was("group b")]);
     }
 }

@@ -1,35 +1,40 @@
-//! What decisions see of a Pod.
+//! What decisions and plans see of a Pod.
 
 use std::collections::BTreeMap;
 
-use coordinator_core::inventory::labels::Labels;
-use coordinator_core::objects::{Owner, Pod, PodKey, PodPhase};
-use coordinator_core::policy::PolicyTexts;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::OwnerReference;
+use coordinator_core::objects::{Pod, PodKey, PodPhase};
 use kube::api::{ApiResource, Object};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 use shared::identity::IdentityError;
-use shared::names::{
-    ANNOTATION_FROZEN_MAX, ANNOTATION_FROZEN_TIME_MAX, ANNOTATION_LABELLED_AS, ANNOTATION_MODE, ANNOTATION_THAW_ON_CUT,
-    LABEL_SNAPSHOT_GROUP,
-};
+use shared::names::{ANNOTATION_LABELLED_AS, LABEL_SNAPSHOT_GROUP};
 
-use super::hooks;
+use super::{hooks, meta};
+
+/// Velero's hook annotations end so (`pre.hook.backup.velero.io/command`, the older `hook.backup.velero.io/command`).
+const HOOK_COMMAND: &str = "hook.backup.velero.io/command";
 
 /// The fields of a Pod that are read at all: 500 whole Pods a page would be megabytes.
-pub type SlimPod = Object<PodSpec, PodStatus>;
+pub type SlimPod = Object<Option<PodSpec>, PodStatus>;
 
 /// `spec`.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 pub struct PodSpec {
     volumes: Option<Vec<PodVolume>>,
+    containers: Option<Vec<Container>>,
+}
+
+/// `spec.containers[]`.
+#[derive(Clone, Debug, Deserialize)]
+struct Container {
+    name: String,
 }
 
 /// `spec.volumes[]`.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct PodVolume {
+    #[serde(default)]
     name: String,
     persistent_volume_claim: Option<ClaimSource>,
     ephemeral: Option<IgnoredAny>,
@@ -58,41 +63,30 @@ pub fn resource() -> ApiResource {
 /// # Errors
 /// When its names are not valid, which no API server lets through.
 pub fn reduce(pod: SlimPod) -> Result<Pod, IdentityError> {
-    let Object { types: _, metadata, spec, status } = pod;
-    let name: String = metadata.name.unwrap_or_default();
-    let annotation = |key: &str| {
-        metadata.annotations.as_ref().and_then(|annotations| annotations.get(key)).map(|text| text.as_str().into())
-    };
-    Ok(Pod {
-        key: PodKey { namespace: metadata.namespace.unwrap_or_default().parse()?, name: name.parse()? },
-        uid: metadata.uid.unwrap_or_default().parse()?,
-        phase: phase(status.and_then(|status| status.phase).as_deref()),
-        deleting: metadata.deletion_timestamp.is_some(),
-        own_label: own_label(metadata.labels.as_ref(), metadata.annotations.as_ref()),
-        labels: metadata.labels.as_ref().map(Labels::new).unwrap_or_default(),
-        owner: owner(metadata.owner_references.unwrap_or_default()),
-        claims: claims(&name, spec.volumes.unwrap_or_default()),
-        pre_hook: metadata.annotations.as_ref().map(hooks::of_pod).unwrap_or_default(),
-        mode: annotation(ANNOTATION_MODE),
-        policy: Some(policy_texts(metadata.annotations.as_ref()))
-            .filter(|texts| *texts != PolicyTexts::default())
-            .map(Box::new),
-    })
+    let Object { types: _, mut metadata, spec, status } = pod;
+    let PodSpec { volumes, containers } = spec.unwrap_or_default();
+    let namespace = metadata.namespace.take().unwrap_or_default().parse()?;
+    let key = PodKey { namespace, name: metadata.name.take().unwrap_or_default().parse()? };
+    let uid = metadata.uid.as_deref().unwrap_or_default().into();
+    let claims = claims(key.name.as_str(), volumes.unwrap_or_default());
+    let annotations = metadata.annotations.as_ref();
+    let mut pod = Pod::new(key, uid);
+    pod.phase = phase(status.and_then(|status| status.phase).as_deref());
+    pod.deleting = metadata.deletion_timestamp.is_some();
+    pod.own_label = own_label(metadata.labels.as_ref(), annotations);
+    pod.pre_hook = annotations.map(hooks::of_pod).unwrap_or_default();
+    pod.own_hooks = annotations.is_some_and(|annotations| annotations.keys().any(|key| key.ends_with(HOOK_COMMAND)));
+    pod.annotations = meta::annotations(annotations);
+    pod.set_labels(&metadata.labels.take().unwrap_or_default());
+    pod.set_owners(meta::owners(metadata.owner_references.take()));
+    pod.set_claims(claims);
+    pod.set_containers(containers.unwrap_or_default().into_iter().map(|container| container.name).collect());
+    Ok(pod)
 }
 
 fn own_label(labels: Option<&BTreeMap<String, String>>, annotations: Option<&BTreeMap<String, String>>) -> bool {
     let label = labels.and_then(|labels| labels.get(LABEL_SNAPSHOT_GROUP));
     label.is_some() && label == annotations.and_then(|annotations| annotations.get(ANNOTATION_LABELLED_AS))
-}
-
-/// What an object's annotations say about holding its group still.
-pub fn policy_texts(annotations: Option<&BTreeMap<String, String>>) -> PolicyTexts {
-    let annotation = |key: &str| annotations.and_then(|annotations| annotations.get(key)).cloned();
-    PolicyTexts {
-        thaw_on_cut: annotation(ANNOTATION_THAW_ON_CUT),
-        frozen_max: annotation(ANNOTATION_FROZEN_MAX),
-        frozen_time_max: annotation(ANNOTATION_FROZEN_TIME_MAX),
-    }
 }
 
 fn phase(word: Option<&str>) -> PodPhase {
@@ -104,32 +98,20 @@ fn phase(word: Option<&str>) -> PodPhase {
     }
 }
 
-fn owner(references: Vec<OwnerReference>) -> Option<Owner> {
-    let controller = references.into_iter().find(|reference| reference.controller == Some(true))?;
-    Some(match (controller.api_version.split('/').next(), controller.kind.as_str()) {
-        (Some("apps"), "StatefulSet") => Owner::StatefulSet(controller.name.into()),
-        _ => Owner::Other,
-    })
-}
-
 /// Claims by name. A generic ephemeral volume's claim is called `<pod>-<volume>` (Kubernetes, "Ephemeral Volumes").
-fn claims(pod: &str, volumes: Vec<PodVolume>) -> Box<[String]> {
-    let mut claims: Vec<String> = volumes
-        .into_iter()
-        .filter_map(|volume| match (volume.persistent_volume_claim, volume.ephemeral) {
-            (Some(claim), _) => Some(claim.claim_name),
-            (None, Some(_)) => Some(format!("{pod}-{}", volume.name)),
-            (None, None) => None,
-        })
-        .collect();
-    claims.sort();
-    claims.dedup();
-    claims.into_boxed_slice()
+fn claims(pod: &str, volumes: Vec<PodVolume>) -> Vec<String> {
+    let claims = volumes.into_iter().filter_map(|volume| match (volume.persistent_volume_claim, volume.ephemeral) {
+        (Some(claim), _) => Some(claim.claim_name),
+        (None, Some(_)) => Some(format!("{pod}-{}", volume.name)),
+        (None, None) => None,
+    });
+    claims.collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use coordinator_core::objects::{Owner, PreHook};
     use serde_json::{Value, json};
 
     fn read(pod: Value) -> Pod {
@@ -142,23 +124,29 @@ mod tests {
             "apiVersion": "v1", "kind": "Pod",
             "metadata": {
                 "namespace": "prod", "name": "db-0", "uid": "u-1", "labels": {"app": "db"},
-                "annotations": {"snapshot-group.velero.io/mode": "barrier", "other": "x"},
+                "annotations": {"snapshot-group.velero.io/mode": "barrier", "snapshot-group.velero.io/skip": "true",
+                    "post.hook.backup.velero.io/command": "/x"},
                 "ownerReferences": [
                     {"apiVersion": "example.com/v1", "kind": "StatefulSet", "name": "no", "uid": "1"},
                     {"apiVersion": "apps/v1", "kind": "StatefulSet", "name": "db", "uid": "2", "controller": true},
                 ],
             },
-            "spec": {"containers": [], "volumes": [
+            "spec": {"containers": [{"name": "db"}, {"name": "side"}], "volumes": [
                 {"name": "data", "persistentVolumeClaim": {"claimName": "data-db-0"}},
                 {"name": "scratch", "ephemeral": {"volumeClaimTemplate": {"spec": {}}}},
+                {"name": "again", "persistentVolumeClaim": {"claimName": "data-db-0"}},
                 {"name": "config", "configMap": {"name": "c"}},
             ]},
             "status": {"phase": "Running", "conditions": [{"type": "Ready"}]},
         }));
         assert_eq!(pod.key.to_string(), "prod/db-0");
-        assert_eq!(pod.owner, Some(Owner::StatefulSet("db".into())));
-        assert_eq!(*pod.claims, ["data-db-0", "db-0-scratch"]);
-        assert_eq!((pod.phase, pod.deleting, pod.mode.as_deref()), (PodPhase::Running, false, Some("barrier")));
+        assert_eq!(pod.owner(), Some(Owner::StatefulSet("db".into())));
+        assert_eq!(pod.owners().len(), 2);
+        assert_eq!(pod.claims().collect::<Vec<_>>(), ["data-db-0", "db-0-scratch"]);
+        assert_eq!(pod.pattern().containers(), ["db", "side"].map(Box::<str>::from));
+        assert_eq!((pod.annotations.get("mode"), pod.annotations.get("skip")), (Some("barrier"), Some("true")));
+        assert_eq!((pod.pre_hook, pod.own_hooks), (PreHook::None, true));
+        assert_eq!((pod.phase, pod.deleting), (PodPhase::Running, false));
     }
 
     #[test]
@@ -179,20 +167,13 @@ mod tests {
             "metadata": {"namespace": "a", "name": "b", "uid": "u", "deletionTimestamp": "2026-01-01T00:00:00Z"},
             "spec": {"volumes": null},
         }));
-        assert_eq!((pod.phase, pod.deleting, pod.owner, pod.mode), (PodPhase::Pending, true, None, None));
-        assert!(pod.claims.is_empty() && pod.labels.is_empty());
+        assert_eq!((pod.phase, pod.deleting, pod.owner(), pod.own_hooks), (PodPhase::Pending, true, None, false));
+        assert!(pod.claims().next().is_none() && pod.labels().next().is_none() && pod.annotations.is_empty());
     }
 
     #[test]
-    fn phases_and_owners() {
+    fn phases() {
         assert_eq!([Some("Succeeded"), Some("Failed")].map(phase), [PodPhase::Ended; 2]);
         assert_eq!([Some("Running"), Some("Unknown")].map(phase), [PodPhase::Running; 2]);
-        let job = OwnerReference {
-            api_version: "batch/v1".to_owned(),
-            kind: "Job".to_owned(),
-            controller: Some(true),
-            ..OwnerReference::default()
-        };
-        assert_eq!(owner(vec![job]), Some(Owner::Other));
     }
 }

@@ -5,7 +5,7 @@ use std::fmt::Debug;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use coordinator_core::event::Event;
-use coordinator_core::objects::{AskedCut, BackupPhase};
+use coordinator_core::objects::{AskedCut, BackupPhase, ObjectKey, StatefulSet, Volume};
 use coordinator_core::throttle::backups::BackupSeen;
 use coordinator_core::throttle::signals::Signal;
 use k8s_openapi::api::coordination::v1::Lease;
@@ -18,7 +18,8 @@ use shared::names::LABEL_ROLE;
 use tokio::task::JoinSet;
 
 use super::cut_join::CutJoin;
-use super::follow::{LastName, Reduced, Source, Told, follow};
+use super::follow::{Reduced, Source, Told, follow};
+use super::known::{Itself, StandsFor};
 use super::leases::{LeaseKey, key_of};
 use super::snapshots::Asked;
 use super::troubles::Troubles;
@@ -71,35 +72,28 @@ impl Watches {
         let client = self.client.clone();
         let pods =
             pod_selector.map_or_else(watcher::Config::default, |labels| watcher::Config::default().labels(labels));
-        let (mut of_pods, mut of_claims, mut owners) = (LastName(None), LastName(None), LastName(None));
         self.start(
             Source {
                 kind: Kind::Pods,
                 api: Api::all_with(client.clone(), &pods::resource()),
                 config: pods,
-                reduce: move |pod| {
-                    let Ok(mut pod) = pods::reduce(pod) else { return Reduced::NotOurs };
-                    of_pods.share(&mut pod.key.namespace);
-                    if let Some(owner) = &mut pod.owner {
-                        owners.share(owner);
-                    }
-                    Reduced::Ours(pod.key.clone(), pod)
+                reduce: |pod| {
+                    pods::reduce(pod).map_or(Reduced::NotOurs, |pod| Reduced::Ours(Itself(pod.key.clone()), pod))
                 },
             },
-            plain(Kind::Pods, Event::Pod, Event::PodGone),
+            many(Kind::Pods, Event::Pod, Event::PodGone, Event::PodsVanished),
         );
         self.start(
             Source {
                 kind: Kind::Claims,
                 api: Api::all_with(client.clone(), &claims::resource()),
                 config: watcher::Config::default(),
-                reduce: move |claim| {
-                    let Ok(mut claim) = claims::reduce(claim) else { return Reduced::NotOurs };
-                    of_claims.share(&mut claim.key.namespace);
-                    Reduced::Ours(claim.key.clone(), claim)
+                reduce: |claim| {
+                    claims::reduce(claim)
+                        .map_or(Reduced::NotOurs, |claim| Reduced::Ours(Itself(claim.key.clone()), claim))
                 },
             },
-            plain(Kind::Claims, Event::Claim, Event::ClaimGone),
+            many(Kind::Claims, Event::Claim, Event::ClaimGone, Event::ClaimsVanished),
         );
         self.start(
             Source {
@@ -107,11 +101,11 @@ impl Watches {
                 api: Api::all_with(client.clone(), &volumes::resource()),
                 config: watcher::Config::default(),
                 reduce: |volume| {
-                    let volume = volumes::reduce(volume);
-                    Reduced::Ours(volume.name.clone(), volume)
+                    let named = |volume: Volume| Reduced::Ours(Itself(volume.name.to_string()), volume);
+                    volumes::reduce(volume).map_or(Reduced::NotOurs, named)
                 },
             },
-            plain(Kind::Volumes, Event::Volume, Event::VolumeGone),
+            many(Kind::Volumes, Event::Volume, Event::VolumeGone, Event::VolumesVanished),
         );
         self.start(
             Source {
@@ -122,7 +116,15 @@ impl Watches {
                     stateful_sets::reduce(set).map_or(Reduced::NotOurs, |set| Reduced::Ours(set.key.clone(), set))
                 },
             },
-            plain(Kind::StatefulSets, Event::StatefulSet, Event::StatefulSetGone),
+            |told: Told<ObjectKey, StatefulSet>| {
+                Some(match told {
+                    Told::Is(set) => Input::from(Event::StatefulSet(set)),
+                    Told::Gone(key) => Input::from(Event::StatefulSetGone(key)),
+                    Told::Vanished(_) => return None,
+                    Told::Listed => Input::Listed(Kind::StatefulSets),
+                    Told::Present(present) => Input::Present(Kind::StatefulSets, present),
+                })
+            },
         );
     }
 
@@ -141,6 +143,7 @@ impl Watches {
                 Told::Is(Ok(event)) => Some(Input::from(event)),
                 Told::Is(Err(stray)) => Some(Input::StrayLease(stray)),
                 Told::Gone(key) => key.map(|key| Input::from(key.gone())),
+                Told::Vanished(_) => None,
                 Told::Listed => Some(Input::Listed(Kind::Leases)),
                 Told::Present(present) => Some(Input::Present(Kind::Leases, present)),
             },
@@ -169,6 +172,7 @@ impl Watches {
                     let gone = Event::Signal(Signal::BackupGone(key.clone()));
                     Some(Input::Events(vec![Event::BackupGone(key), gone]))
                 }
+                Told::Vanished(_) => None,
                 Told::Listed => Some(Input::Listed(Kind::Backups)),
                 Told::Present(present) => Some(Input::Present(Kind::Backups, present)),
             },
@@ -201,6 +205,7 @@ impl Watches {
                         join.asked_gone(&snapshot);
                         None
                     }
+                    Told::Vanished(_) => None,
                     Told::Listed => Some(Input::Listed(Kind::Snapshots)),
                     Told::Present(present) => Some(Input::Present(Kind::Snapshots, present)),
                 }
@@ -228,6 +233,7 @@ impl Watches {
                         join.made_gone(&snapshot);
                         Some(Input::from(Event::Signal(Signal::ContentGone(snapshot))))
                     }
+                    Told::Vanished(_) => None,
                     Told::Listed => Some(Input::Listed(Kind::SnapshotContents)),
                     Told::Present(present) => Some(Input::Present(Kind::SnapshotContents, present)),
                 }
@@ -247,6 +253,7 @@ impl Watches {
             |told| match told {
                 Told::Is(workers) => Some(Input::Workers(workers)),
                 Told::Gone(()) => Some(Input::Workers(None)),
+                Told::Vanished(_) => None,
                 Told::Listed => Some(Input::Listed(Kind::VeleroServer)),
                 Told::Present(present) => Some(Input::Present(Kind::VeleroServer, present)),
             },
@@ -259,7 +266,7 @@ impl Watches {
         tell: impl Fn(Told<G, T>) -> Option<Input> + Send + Sync + 'static,
     ) where
         R: Resource + Clone + DeserializeOwned + Debug + Send + 'static,
-        G: Clone + PartialEq + Send + 'static,
+        G: StandsFor<Kept: Send> + Send + 'static,
         T: Debug + Send + 'static,
         F: FnMut(R) -> Reduced<G, T> + Send + 'static,
     {
@@ -268,12 +275,18 @@ impl Watches {
     }
 }
 
-/// News of a kind whose objects the core takes as they are.
-fn plain<G, T>(kind: Kind, is: fn(T) -> Event, gone: fn(G) -> Event) -> impl Fn(Told<G, T>) -> Option<Input> {
+/// News of a kind of which there are many, and whose objects the core takes as they are.
+fn many<G, T>(
+    kind: Kind,
+    is: fn(T) -> Event,
+    gone: fn(G) -> Event,
+    vanished: fn(BTreeSet<u64>) -> Event,
+) -> impl Fn(Told<Itself<G>, T>) -> Option<Input> {
     move |told| {
         Some(match told {
             Told::Is(value) => Input::from(is(value)),
-            Told::Gone(key) => Input::from(gone(key)),
+            Told::Gone(Itself(key)) => Input::from(gone(key)),
+            Told::Vanished(names) => Input::from(vanished(names)),
             Told::Listed => Input::Listed(kind),
             Told::Present(present) => Input::Present(kind, present),
         })

@@ -1,14 +1,64 @@
-//! What decisions see of a StatefulSet: which one it is, and what a person wrote onto it.
+//! What decisions and plans see of a StatefulSet: which one it is, what it makes, and what a person wrote onto it.
 
-use coordinator_core::objects::{ObjectKey, StatefulSet};
+use std::collections::BTreeMap;
+
+use coordinator_core::inventory::labels::Labels;
+use coordinator_core::objects::StatefulSet;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{ApiResource, NotUsed, Object};
+use serde::Deserialize;
+use serde::de::IgnoredAny;
 use shared::identity::IdentityError;
-use shared::names::ANNOTATION_MODE;
 
-use super::pods::policy_texts;
+use super::meta;
 
 /// The fields of a StatefulSet that are read at all.
-pub type SlimStatefulSet = Object<NotUsed, NotUsed>;
+pub type SlimStatefulSet = Object<Option<SetSpec>, NotUsed>;
+
+/// `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SetSpec {
+    replicas: Option<u32>,
+    ordinals: Option<Ordinals>,
+    selector: Selector,
+    volume_claim_templates: Option<Vec<ClaimTemplate>>,
+    template: PodTemplate,
+}
+
+/// `spec.ordinals`.
+#[derive(Clone, Debug, Default, Deserialize)]
+struct Ordinals {
+    start: Option<u32>,
+}
+
+/// `spec.selector`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+struct Selector {
+    match_labels: Option<BTreeMap<String, String>>,
+    match_expressions: Option<Vec<IgnoredAny>>,
+}
+
+/// `spec.volumeClaimTemplates[]`.
+#[derive(Clone, Debug, Deserialize)]
+struct ClaimTemplate {
+    metadata: ObjectMeta,
+}
+
+/// `spec.template`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct PodTemplate {
+    metadata: TemplateMeta,
+}
+
+/// `spec.template.metadata`: parts of it may be null in what clients write.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct TemplateMeta {
+    labels: Option<BTreeMap<String, String>>,
+}
 
 /// Where StatefulSets are.
 pub fn resource() -> ApiResource {
@@ -18,38 +68,64 @@ pub fn resource() -> ApiResource {
 /// Cuts a StatefulSet down.
 ///
 /// # Errors
-/// When its namespace is not valid, which no API server lets through.
+/// When its names are not valid, which no API server lets through.
 pub fn reduce(set: SlimStatefulSet) -> Result<StatefulSet, IdentityError> {
-    let Object { types: _, metadata, spec: _, status: _ } = set;
+    let Object { types: _, mut metadata, spec, status: _ } = set;
+    let spec = spec.unwrap_or_default();
+    let plain = spec.selector.match_expressions.is_none_or(|expressions| expressions.is_empty());
+    let template = |template: ClaimTemplate| meta::name(template.metadata.name).map(String::into_boxed_str);
+    let uid = metadata.uid.as_deref().unwrap_or_default().into();
     Ok(StatefulSet {
-        key: ObjectKey {
-            namespace: metadata.namespace.unwrap_or_default().parse()?,
-            name: metadata.name.unwrap_or_default(),
-        },
-        uid: metadata.uid.unwrap_or_default(),
-        policy: policy_texts(metadata.annotations.as_ref()),
-        mode: metadata.annotations.and_then(|mut annotations| annotations.remove(ANNOTATION_MODE)),
+        uid,
+        replicas: spec.replicas.unwrap_or(1),
+        start: spec.ordinals.and_then(|ordinals| ordinals.start).unwrap_or(0),
+        templates: spec
+            .volume_claim_templates
+            .unwrap_or_default()
+            .into_iter()
+            .map(template)
+            .collect::<Result<_, _>>()?,
+        selector: spec.selector.match_labels.filter(|_| plain).as_ref().map(Labels::new),
+        pod_labels: spec.template.metadata.labels.as_ref().map(Labels::new).unwrap_or_default(),
+        annotations: meta::annotations(metadata.annotations.as_ref()),
+        owners: meta::owners(metadata.owner_references.take()).into(),
+        key: meta::key(&mut metadata)?,
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
+
+    fn read(set: Value) -> StatefulSet {
+        reduce(serde_json::from_value(set).unwrap()).unwrap()
+    }
 
     #[test]
-    fn only_what_it_says_about_its_group_is_kept() {
-        let set = json!({
-            "metadata": {"namespace": "a", "name": "db", "uid": "u", "annotations": {
-                "snapshot-group.velero.io/mode": "barrier", "snapshot-group.velero.io/frozen-max": "2",
+    fn a_whole_one_and_a_bare_one() {
+        let set = read(json!({
+            "metadata": {"namespace": "prod", "name": "db", "uid": "u", "annotations": {
+                "snapshot-group.velero.io/ttl": "48h", "snapshot-group.velero.io/mode": "barrier",
+                "snapshot-group.velero.io/frozen-max": "2", "other": "x",
             }},
-            "spec": {"replicas": 3},
-        });
-        let set = reduce(serde_json::from_value(set).unwrap()).unwrap();
-        assert_eq!(
-            (set.key.to_string().as_str(), set.uid.as_str(), set.mode.as_deref()),
-            ("a/db", "u", Some("barrier"))
-        );
-        assert_eq!(set.policy.frozen_max.as_deref(), Some("2"));
+            "spec": {
+                "replicas": 3, "ordinals": {"start": 5}, "selector": {"matchLabels": {"app": "db"}},
+                "template": {"metadata": {"labels": {"app": "db"}, "creationTimestamp": null},
+                             "spec": {"containers": [{"name": "db", "image": "x"}, {"name": "side"}]}},
+                "volumeClaimTemplates": [{"metadata": {"name": "data"}, "spec": {}}, {"metadata": {"name": "wal"}}],
+            },
+        }));
+        assert_eq!((set.key.to_string().as_str(), set.replicas, set.start), ("prod/db", 3, 5));
+        assert!(set.uid == *"u");
+        assert_eq!(*set.templates, ["data", "wal"].map(Box::<str>::from));
+        assert_eq!((set.pod_labels.to_string(), set.selector.unwrap().to_string()), ("app=db".into(), "app=db".into()));
+        let said = ["ttl", "mode", "frozen-max", "other"].map(|name| set.annotations.get(name));
+        assert_eq!(said, [Some("48h"), Some("barrier"), Some("2"), None]);
+
+        let set =
+            read(json!({"metadata": {"namespace": "a", "name": "b"}, "spec": {"selector": {"matchLabels": {"a": "b"},
+            "matchExpressions": [{"key": "c", "operator": "Exists"}]}}}));
+        assert_eq!((set.replicas, set.start, set.selector, set.templates.len()), (1, 0, None, 0));
     }
 }

@@ -3,6 +3,7 @@
 use super::facts::Facts;
 use super::finding::Finding;
 use super::server_flags::server;
+use crate::objects::ObjectKey;
 
 /// Velero's default label for `VolumeGroupSnapshots` (velero `labels_annotations.go`).
 const LABEL_VOLUME_GROUP: &str = "velero.io/volume-group";
@@ -16,12 +17,8 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     let key = server.as_ref().and_then(|it| it.flag("--volume-group-snapshot-label-key")).unwrap_or(LABEL_VOLUME_GROUP);
     for (group, held) in &facts.inventory.groups {
         let labelled = held.claims.keys().filter(|name| {
-            let of_group = facts
-                .inventory_facts
-                .claims
-                .iter()
-                .find(|(it, _)| it.namespace == group.namespace && it.name == **name);
-            of_group.is_some_and(|(_, claim)| claim.labels.get(key).is_some())
+            let claim = ObjectKey { namespace: group.namespace.clone(), name: (*name).clone() };
+            facts.inventory_facts.claims.get(&claim).is_some_and(|claim| claim.marks.labels.get(key).is_some())
         });
         let labelled: Vec<&str> = labelled.map(String::as_str).collect();
         if labelled.is_empty() {
@@ -41,18 +38,16 @@ mod tests {
     use super::super::fixtures::{changed, found, velero, with};
     use super::super::groups::tests::group;
     use super::*;
-    use crate::inventory::facts::ClaimFact;
     use crate::inventory::labels::Labels;
+    use crate::objects::{Claim, ClaimMarks};
     use serde_json::json;
 
     fn labelled(mut facts: Facts, label: &str) -> Facts {
         let (key, held) = group("shop/db", 2);
         let labels = Labels::new(&[(label.to_owned(), "a".to_owned())].into());
-        let claim = crate::objects::ObjectKey {
-            namespace: key.namespace.clone(),
-            name: held.claims.keys().next().unwrap().clone(),
-        };
-        facts.inventory_facts.claims.insert(claim, ClaimFact { labels, ..ClaimFact::default() });
+        let claim = ObjectKey { namespace: key.namespace.clone(), name: held.claims.keys().next().unwrap().clone() };
+        let marks = ClaimMarks { labels, ..ClaimMarks::default() }.into();
+        facts.inventory_facts.claims.put(Claim { marks, ..Claim::new(claim, None) });
         facts.inventory.groups.insert(key, held);
         facts
     }

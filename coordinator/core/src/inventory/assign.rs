@@ -1,22 +1,25 @@
 //! Which group each pod and each claim belongs to.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
-use shared::identity::{GroupId, GroupKey, Namespace};
+use shared::identity::{GroupId, GroupKey, Namespace, PodName};
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use super::ebs::{EbsClaim, ebs_claims};
-use super::facts::{Annotations, Facts, PodFact, SetFact};
+use super::facts::Facts;
 use super::finding::Finding;
 use super::labels::Labels;
-use super::owners::{audit, controller, set_of_claim};
+use super::owners::{audit, set_of_claim};
 use super::templates::{Templates, in_scale};
 use super::wishes::{self, Wishes};
 use super::{Group, Held, Inventory, Member, Workload};
+use crate::annotations::Annotations;
 use crate::coverage::selects;
 use crate::grouping::group_by_owner;
-use crate::objects::{ObjectKey, Owner, PodPhase, Selector};
+use crate::objects::{ObjectKey, OwnerKind, Pod, PodKey, Selector, StatefulSet};
 use crate::report::{Subject, SubjectKind};
+use crate::uid::Uid;
 
 /// Kubernetes' own label on a StatefulSet's pods: the pod's name.
 pub const LABEL_POD_NAME: &str = "statefulset.kubernetes.io/pod-name";
@@ -60,16 +63,16 @@ fn place_pods<'a>(
     facts: &'a Facts,
     selector: &Selector,
     ebs: &BTreeMap<&ObjectKey, EbsClaim<'_>>,
-) -> BTreeMap<&'a ObjectKey, (&'a PodFact, Place)> {
-    let live = facts.pods.iter().filter(|(_, pod)| pod.phase != PodPhase::Ended && !pod.deleting);
+) -> BTreeMap<&'a PodKey, (&'a Pod, Place)> {
+    let live = facts.pods.iter().filter(|(_, pod)| pod.is_live());
     live.map(|(key, pod)| {
-        let place = if !selects(selector, |label| pod.labels.get(label)) {
+        let place = if !selects(selector, |label| pod.label(label)) {
             Place::Outside
-        } else if let Some(label) = pod.labels.get(LABEL_SNAPSHOT_GROUP) {
+        } else if let Some(label) = pod.label(LABEL_SNAPSHOT_GROUP) {
             labelled(label)
         } else {
-            let uses_ebs = pod.claims.iter().any(|claim| ebs.contains_key(&sibling(key, claim)));
-            group_by_owner(&key.namespace, controller(&pod.owners).as_ref(), uses_ebs).map_or(Place::None, Place::In)
+            let uses_ebs = pod.claims().any(|claim| ebs.contains_key(&sibling(&key.namespace, claim)));
+            group_by_owner(&key.namespace, pod.owner().as_ref(), uses_ebs).map_or(Place::None, Place::In)
         };
         (key, (pod, place))
     })
@@ -80,14 +83,14 @@ fn labelled(label: &str) -> Place {
     if label.is_empty() { Place::KeptOut } else { GroupId::new(label).map_or(Place::None, Place::In) }
 }
 
-fn sibling(of: &ObjectKey, name: &str) -> ObjectKey {
-    ObjectKey { namespace: of.namespace.clone(), name: name.to_owned() }
+fn sibling(namespace: &Namespace, name: String) -> ObjectKey {
+    ObjectKey { namespace: namespace.clone(), name }
 }
 
 /// A group while it is put together.
 #[derive(Default)]
 struct Draft<'a> {
-    pods: BTreeMap<&'a str, &'a PodFact>,
+    pods: BTreeMap<&'a str, &'a Pod>,
     claims: BTreeMap<&'a str, (EbsClaim<'a>, bool)>,
     /// Whose they are; `None` is nobody's.
     owners: BTreeSet<Option<&'a str>>,
@@ -97,7 +100,7 @@ struct Taker<'a> {
     facts: &'a Facts,
     selector: &'a Selector,
     templates: Templates<'a>,
-    pods: BTreeMap<&'a ObjectKey, (&'a PodFact, Place)>,
+    pods: BTreeMap<&'a PodKey, (&'a Pod, Place)>,
     draft: BTreeMap<GroupKey, Draft<'a>>,
     findings: Vec<Finding>,
     outside: usize,
@@ -110,19 +113,18 @@ impl<'a> Taker<'a> {
             let Place::In(group) = place else { continue };
             let group = GroupKey { namespace: key.namespace.clone(), group: group.clone() };
             let draft = self.draft.entry(group).or_default();
-            draft.pods.insert(&key.name, pod);
-            let owner = pod.owners.iter().find(|owner| owner.controller);
-            let set =
-                controller(&pod.owners).and_then(|c| matches!(c, Owner::StatefulSet(_)).then_some(owner)).flatten();
-            draft.owners.insert(set.map(|owner| owner.name.as_str()));
+            draft.pods.insert(key.name.as_str(), pod);
+            let controller = pod.owners().iter().find(|owner| owner.controller);
+            let set = controller.filter(|owner| owner.kind == OwnerKind::StatefulSet);
+            draft.owners.insert(set.map(|owner| &*owner.name));
         }
     }
 
     fn put_claims(&mut self, ebs: &BTreeMap<&'a ObjectKey, EbsClaim<'a>>) {
-        let mut users: BTreeMap<&ObjectKey, Vec<&'a ObjectKey>> = BTreeMap::new();
+        let mut users: BTreeMap<&ObjectKey, Vec<&'a PodKey>> = BTreeMap::new();
         for (pod_key, (pod, _)) in &self.pods {
-            for claim in &pod.claims {
-                if let Some((claim, _)) = ebs.get_key_value(&sibling(pod_key, claim)) {
+            for claim in pod.claims() {
+                if let Some((claim, _)) = ebs.get_key_value(&sibling(&pod_key.namespace, claim)) {
                     users.entry(claim).or_default().push(pod_key);
                 }
             }
@@ -150,7 +152,7 @@ impl<'a> Taker<'a> {
     }
 
     /// The group of the pods that use it. Of several, the one whose templates made it, else the first.
-    fn place_used(&mut self, claim: &ObjectKey, used_by: &[&'a ObjectKey]) -> Place {
+    fn place_used(&mut self, claim: &ObjectKey, used_by: &[&'a PodKey]) -> Place {
         let places: Vec<&Place> = used_by.iter().filter_map(|pod| self.pods.get(pod)).map(|(_, place)| place).collect();
         let groups: BTreeSet<&GroupId> =
             places.iter().filter_map(|place| if let Place::In(group) = place { Some(group) } else { None }).collect();
@@ -175,10 +177,10 @@ impl<'a> Taker<'a> {
         let made = self.templates.made(claim);
         let set = set_of_claim(self.facts, claim).or_else(|| made.map(|made| made.set));
         let set_fact = set.and_then(|set| self.facts.sets.get(set));
-        if !self.wanted(&fact.labels, set_fact) {
+        if !self.wanted(&fact.marks.labels, set_fact) {
             return Place::Outside;
         }
-        if let Some(label) = fact.labels.get(LABEL_SNAPSHOT_GROUP) {
+        if let Some(label) = fact.marks.labels.get(LABEL_SNAPSHOT_GROUP) {
             return labelled(label);
         }
         let (Some(set), Some(set_fact)) = (set, set_fact) else {
@@ -205,15 +207,16 @@ impl<'a> Taker<'a> {
         self.draft.entry(key).or_default().owners.insert(owner);
     }
 
-    fn wanted(&self, labels: &Labels, set: Option<&SetFact>) -> bool {
+    fn wanted(&self, labels: &Labels, set: Option<&StatefulSet>) -> bool {
         selects(self.selector, |key| labels.get(key))
             || set.is_some_and(|set| selects(self.selector, |key| set.pod_labels.get(key)))
     }
 
     /// Where the set's pods are or would be: as its first pod, else as its template says.
-    fn place_of_set(&self, set: &ObjectKey, fact: &SetFact) -> Place {
-        let first = sibling(set, &format!("{}-{}", set.name, fact.start));
-        let of_pod = self.pods.get(&first).map(|(_, place)| place);
+    fn place_of_set(&self, set: &ObjectKey, fact: &StatefulSet) -> Place {
+        let first = PodName::new(format!("{}-{}", set.name, fact.start)).ok();
+        let first = first.map(|name| PodKey { namespace: set.namespace.clone(), name });
+        let of_pod = first.and_then(|first| self.pods.get(&first)).map(|(_, place)| place);
         match (of_pod, fact.pod_labels.get(LABEL_SNAPSHOT_GROUP)) {
             (Some(place @ (Place::In(_) | Place::KeptOut)), _) => place.clone(),
             (_, Some(label)) => labelled(label),
@@ -263,21 +266,17 @@ impl<'a> Taker<'a> {
     fn wishes(&mut self, key: &GroupKey, draft: &Draft<'a>) -> Wishes {
         let object = |name: &str| ObjectKey { namespace: key.namespace.clone(), name: name.to_owned() };
         let facts = self.facts;
-        let at = |kind, key, uid: &str| Subject {
-            kind,
-            key,
-            uid: Some(uid).filter(|uid| !uid.is_empty()).map(str::to_owned),
-        };
+        let at = |kind, key, uid: &Uid| Subject { kind, key, uid: uid.told() };
         let pods = draft.pods.iter().filter(|(_, pod)| !pod.annotations.is_empty());
         let pods = pods.map(|(name, pod)| (at(SubjectKind::Pod, object(name), &pod.uid), &pod.annotations));
         let sets = draft.owners.iter().flatten().filter_map(|name| facts.sets.get_key_value(&object(name)));
         let sets = sets.filter(|(_, set)| !set.annotations.is_empty());
         let sets = sets.map(|(key, set)| (at(SubjectKind::StatefulSet, key.clone(), &set.uid), &set.annotations));
         let claims = draft.claims.keys().filter_map(|name| facts.claims.get_key_value(&object(name)));
-        let claims = claims.filter(|(_, claim)| !claim.annotations.is_empty());
+        let claims = claims.filter(|(_, claim)| !claim.marks.annotations.is_empty());
         let claims = claims.map(|(key, claim)| {
-            let uid = claim.uid_of_annotated.as_deref().unwrap_or_default();
-            (at(SubjectKind::PersistentVolumeClaim, key.clone(), uid), &claim.annotations)
+            let marks = &claim.marks;
+            (at(SubjectKind::PersistentVolumeClaim, key.clone(), &marks.uid_of_annotated), &marks.annotations)
         });
         let of_pods = self.level(key, pods);
         let of_sets = self.level(key, sets);
@@ -299,12 +298,12 @@ impl<'a> Taker<'a> {
     }
 }
 
-fn member(pod: &PodFact) -> Member {
+fn member(pod: &Pod) -> Member {
     Member {
-        containers: pod.containers.clone(),
+        pattern: Arc::clone(pod.pattern()),
         own_hooks: pod.own_hooks,
-        labelled: pod.labels.get(LABEL_SNAPSHOT_GROUP).is_some(),
-        named_by_set: pod.labels.get(LABEL_POD_NAME).is_some(),
+        labelled: pod.label(LABEL_SNAPSHOT_GROUP).is_some(),
+        named_by_set: pod.label(LABEL_POD_NAME).is_some(),
     }
 }
 

@@ -1,14 +1,16 @@
 //! Clusters in miniature, and the groups that they fall into.
 
-use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared::identity::{GroupId, GroupKey, Namespace};
 
-use super::facts::{ClaimFact, Fact, FactKind, Facts, OwnerFact, OwnerKind, PodFact, SetFact, VolumeFact};
+use super::facts::{Fact, FactKind, Facts};
 use super::finding::Finding;
 use super::labels::Labels;
 use super::{Inventory, Workload, take};
-use crate::objects::{ObjectKey, PodPhase};
+use crate::annotations::Annotations;
+use crate::by_key::ByKey;
+use crate::objects::{Claim, ClaimMarks, ObjectKey, OwnerKind, OwnerRef, Pod, PodKey, PodPhase, StatefulSet, Volume};
 
 const GROUP: &str = "velero.io/snapshot-group";
 
@@ -20,12 +22,24 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
     Labels::new(&pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect())
 }
 
-fn notes(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+fn notes(pairs: &[(&str, &str)]) -> Annotations {
     pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
 }
 
-fn owner(kind: OwnerKind, name: &str) -> OwnerFact {
-    OwnerFact { kind, name: name.to_owned(), uid: format!("uid-{name}").into(), controller: true }
+fn owner(kind: OwnerKind, name: &str) -> OwnerRef {
+    OwnerRef::controller(kind, name, &format!("uid-{name}"))
+}
+
+fn uid(name: &str) -> crate::uid::Uid {
+    format!("uid-{name}").as_str().into()
+}
+
+fn pod_key(name: &str) -> PodKey {
+    PodKey { namespace: Namespace::new("prod").unwrap(), name: name.parse().unwrap() }
+}
+
+fn volume(name: &str, ebs_id: Option<&str>, claim: &str) -> Fact {
+    Fact::Volume(Volume { name: name.into(), ebs: true, ebs_id: ebs_id.map(Into::into), claim: Some(key(claim)) })
 }
 
 /// A cluster of one namespace that is put together step by step.
@@ -34,40 +48,28 @@ struct Cluster(Facts);
 
 impl Cluster {
     fn set(mut self, name: &str, replicas: u32, start: u32) -> Self {
-        let fact = SetFact {
-            uid: format!("uid-{name}").into(),
-            replicas,
-            start,
-            templates: vec!["data".to_owned()],
-            ..SetFact::default()
-        };
-        self.0.put(Fact::StatefulSet(key(name), fact));
+        let templates = ["data".into()].into();
+        let set = StatefulSet { replicas, start, templates, ..StatefulSet::new(key(name), uid(name)) };
+        self.0.put(Fact::StatefulSet(set));
         self
     }
 
     fn claim(mut self, name: &str) -> Self {
-        self.0.put(Fact::Claim(
-            key(name),
-            ClaimFact { volume: Some(format!("pv-{name}").into()), ..ClaimFact::default() },
-        ));
-        let ebs_id = Some(format!("vol-{name}").into());
-        self.0.put(Fact::Volume(format!("pv-{name}"), VolumeFact { ebs: true, ebs_id, claim: Some(key(name)) }));
+        let held = format!("pv-{name}");
+        self.0.put(Fact::Claim(Claim::new(key(name), Some(&held))));
+        self.0.put(volume(&held, Some(&format!("vol-{name}")), name));
         self
     }
 
-    fn pod(mut self, name: &str, owner: Option<OwnerFact>, claims: &[&str], label: Option<&str>) -> Self {
-        let fact = PodFact {
-            uid: format!("uid-{name}").into(),
-            phase: PodPhase::Running,
-            deleting: false,
-            labels: label.map(|label| labels(&[(GROUP, label)])).unwrap_or_default(),
-            owners: owner.into_iter().collect(),
-            claims: claims.iter().map(|c| (*c).to_owned()).collect(),
-            containers: vec!["main".to_owned()],
-            own_hooks: false,
-            annotations: BTreeMap::new(),
-        };
-        self.0.put(Fact::Pod(key(name), fact));
+    fn pod(mut self, name: &str, owner: Option<OwnerRef>, claims: &[&str], label: Option<&str>) -> Self {
+        let mut pod = Pod::new(pod_key(name), uid(name));
+        if let Some(label) = label {
+            pod.set_label(GROUP, label);
+        }
+        pod.set_owners(owner.into_iter().collect());
+        pod.set_claims(claims.iter().map(|c| (*c).to_owned()).collect());
+        pod.set_containers(vec!["main".to_owned()]);
+        self.0.put(Fact::Pod(pod));
         self
     }
 
@@ -95,6 +97,12 @@ impl Cluster {
     fn take(&self) -> Inventory {
         take(&self.0, &vec![])
     }
+}
+
+/// Gives a claim to an owner.
+fn own(facts: &mut Facts, claim: &str, owner: OwnerRef) {
+    let marks = Arc::new(ClaimMarks { owners: [owner].into(), ..ClaimMarks::default() });
+    facts.claims.edit(&key(claim), |claim| claim.marks = marks);
 }
 
 fn of_set(name: &str) -> GroupKey {
@@ -139,7 +147,7 @@ fn a_set_scaled_to_nothing_keeps_its_group_and_its_template_s_label() {
     let cluster = Cluster::default().set("db", 0, 0).claim("data-db-0");
     assert_eq!(claims(&cluster.take(), &of_set("db")), ["data-db-0"]);
     let labelled = cluster.edit(|facts| {
-        facts.sets.get_mut(&key("db")).unwrap().pod_labels = labels(&[(GROUP, "mine")]);
+        facts.sets.edit(&key("db"), |set| set.pod_labels = labels(&[(GROUP, "mine")]));
     });
     let groups: Vec<String> = labelled.take().groups.keys().map(ToString::to_string).collect();
     assert_eq!(groups, ["prod/mine"]);
@@ -180,7 +188,7 @@ fn a_claim_shared_by_two_groups_is_counted_once() {
 #[test]
 fn pods_that_ended_or_go_hold_nothing() {
     let cluster = Cluster::default().claim("work").pod("job", None, &["work"], None).edit(|facts| {
-        facts.pods.get_mut(&key("job")).unwrap().phase = PodPhase::Ended;
+        facts.pods.edit(&pod_key("job"), |pod| pod.phase = PodPhase::Ended);
     });
     let inventory = cluster.take();
     assert_eq!(claims(&inventory, &of_namespace()), ["work"]);
@@ -195,8 +203,8 @@ fn ephemeral_volumes_belong_to_their_pod_and_so_to_its_set() {
         .pod("db-0", Some(owner(OwnerKind::StatefulSet, "db")), &["db-0-scratch"], None)
         .pod("web", Some(owner(OwnerKind::Other, "web-6d4cf56db6")), &["web-scratch"], None)
         .edit(|facts| {
-            facts.claims.get_mut(&key("db-0-scratch")).unwrap().owners = vec![owner(OwnerKind::Pod, "db-0")];
-            facts.claims.get_mut(&key("web-scratch")).unwrap().owners = vec![owner(OwnerKind::Pod, "web")];
+            own(facts, "db-0-scratch", owner(OwnerKind::Pod, "db-0"));
+            own(facts, "web-scratch", owner(OwnerKind::Pod, "web"));
         });
     let inventory = cluster.take();
     assert_eq!(
@@ -205,15 +213,15 @@ fn ephemeral_volumes_belong_to_their_pod_and_so_to_its_set() {
     );
     assert_eq!(inventory.findings, []);
     // While the pod is replaced its claim is nobody's by use, and the set's by its owners all the same.
-    let going = cluster.edit(|facts| facts.pods.get_mut(&key("db-0")).unwrap().deleting = true).take();
+    let going = cluster.edit(|facts| assert!(facts.pods.edit(&pod_key("db-0"), |pod| pod.deleting = true))).take();
     assert_eq!(claims(&going, &of_set("db")), ["db-0-scratch"]);
 }
 
 #[test]
 fn owners_in_a_circle_or_nowhere_are_told_and_nothing_hangs() {
     let cluster = Cluster::default().running("db", 1, 0).edit(|facts| {
-        facts.sets.get_mut(&key("db")).unwrap().owners = vec![owner(OwnerKind::Pod, "db-0")];
-        facts.claims.get_mut(&key("data-db-0")).unwrap().owners = vec![owner(OwnerKind::StatefulSet, "gone")];
+        facts.sets.edit(&key("db"), |set| set.owners = [owner(OwnerKind::Pod, "db-0")].into());
+        own(facts, "data-db-0", owner(OwnerKind::StatefulSet, "gone"));
     });
     let inventory = cluster.take();
     assert_eq!(claims(&inventory, &of_set("db")), ["data-db-0"]);
@@ -227,10 +235,10 @@ fn owners_in_a_circle_or_nowhere_are_told_and_nothing_hangs() {
 #[test]
 fn claims_and_volumes_that_miss_each_other() {
     let cluster = Cluster::default().claim("a").claim("b").edit(|facts| {
-        facts.claims.get_mut(&key("a")).unwrap().volume = None;
-        facts.claims.get_mut(&key("b")).unwrap().volume = Some("gone".into());
-        facts.put(Fact::Claim(key("c"), ClaimFact { volume: Some("pv-a".into()), ..ClaimFact::default() }));
-        facts.put(Fact::Claim(key("d"), ClaimFact { volume: Some("pv-a".into()), ..ClaimFact::default() }));
+        facts.claims.edit(&key("a"), |claim| claim.volume = None);
+        facts.claims.edit(&key("b"), |claim| claim.volume = Some("gone".into()));
+        facts.put(Fact::Claim(Claim::new(key("c"), Some("pv-a"))));
+        facts.put(Fact::Claim(Claim::new(key("d"), Some("pv-a"))));
     });
     let inventory = cluster.take();
     assert_eq!(claims(&inventory, &of_namespace()), ["c"]);
@@ -247,18 +255,19 @@ fn claims_and_volumes_that_miss_each_other() {
 
 #[test]
 fn a_kind_that_was_forgotten_is_one_finding_not_thousands() {
-    let cluster = Cluster::default().claim("a").claim("b").edit(|facts| facts.volumes.clear());
+    let cluster = Cluster::default().claim("a").claim("b").edit(|facts| facts.volumes = ByKey::default());
     assert_eq!(cluster.take().findings, [Finding::KindMissing { kind: FactKind::Volume }]);
-    let cluster = Cluster::default().claim("a").claim("b").edit(|facts| facts.claims.clear());
+    let cluster = Cluster::default().claim("a").claim("b").edit(|facts| facts.claims = ByKey::default());
     assert_eq!(cluster.take().findings, [Finding::KindMissing { kind: FactKind::Claim }]);
 }
 
 #[test]
 fn wishes_of_pods_go_before_their_set_s() {
     let cluster = Cluster::default().running("db", 2, 0).edit(|facts| {
-        facts.sets.get_mut(&key("db")).unwrap().annotations = notes(&[("ttl", "720h"), ("priority", "7")]);
-        facts.pods.get_mut(&key("db-0")).unwrap().annotations = notes(&[("ttl", "48h"), ("at", "half past")]);
-        facts.pods.get_mut(&key("db-1")).unwrap().annotations = notes(&[("ttl", "24h"), ("skip", "true")]);
+        facts.sets.edit(&key("db"), |set| set.annotations = notes(&[("ttl", "720h"), ("priority", "7")]));
+        let note = |facts: &mut Facts, pod, pairs| facts.pods.edit(&pod_key(pod), |pod| pod.annotations = notes(pairs));
+        note(facts, "db-0", &[("ttl", "48h"), ("at", "half past")]);
+        note(facts, "db-1", &[("ttl", "24h"), ("skip", "true")]);
     });
     let inventory = cluster.take();
     let wishes = &inventory.groups[&of_set("db")].wishes;
@@ -270,7 +279,7 @@ fn wishes_of_pods_go_before_their_set_s() {
 #[test]
 fn a_selector_leaves_the_others_out() {
     let cluster = Cluster::default().running("db", 1, 0).running("web", 1, 0).edit(|facts| {
-        facts.pods.get_mut(&key("db-0")).unwrap().labels = labels(&[("backup", "yes")]);
+        facts.pods.edit(&pod_key("db-0"), |pod| pod.set_label("backup", "yes"));
     });
     let selector = super::selector_text::parse("backup=yes").unwrap();
     let inventory = take(&cluster.0, &selector);

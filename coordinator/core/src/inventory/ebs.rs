@@ -20,7 +20,7 @@ pub fn ebs_claims<'a>(facts: &'a Facts, findings: &mut Vec<Finding>) -> BTreeMap
     let mut claims = BTreeMap::new();
     let mut claimed: BTreeMap<&str, &ObjectKey> = BTreeMap::new();
     let mut missing = 0_usize;
-    for (key, claim) in &facts.claims {
+    for (key, claim) in facts.claims.iter() {
         let Some(name) = claim.volume.as_deref() else {
             findings.push(Finding::ClaimWithoutVolume { claim: key.clone() });
             continue;
@@ -54,6 +54,6 @@ fn unclaimed(facts: &Facts, claimed: &BTreeMap<&str, &ObjectKey>, findings: &mut
         findings.push(Finding::KindMissing { kind: FactKind::Claim });
         return;
     }
-    let free = facts.volumes.iter().filter(|(name, volume)| volume.ebs && !claimed.contains_key(name.as_str()));
-    findings.extend(free.map(|(name, _)| Finding::VolumeWithoutClaim { volume: name.clone() }));
+    let free = facts.volumes.iter().filter(|(name, volume)| volume.ebs && !claimed.contains_key(name));
+    findings.extend(free.map(|(name, _)| Finding::VolumeWithoutClaim { volume: name.to_owned() }));
 }

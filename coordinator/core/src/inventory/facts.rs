@@ -1,5 +1,6 @@
 //! What is kept of each API object: the fields that the inventory is made of, and nothing else.
 
+use std::borrow::Borrow;
 use std::collections::BTreeMap;
 use std::fmt;
 
@@ -7,11 +8,8 @@ use shared::identity::GroupKey;
 use shared::time::WallTime;
 
 use super::finding::Finding;
-use super::labels::Labels;
-use crate::objects::{ObjectKey, PodPhase};
-
-/// The product's own annotations of an object (`snapshot-group.velero.io/…`), without their common prefix.
-pub type Annotations = BTreeMap<String, String>;
+use crate::by_key::{ByKey, Entry, Keyed};
+use crate::objects::{Claim, ObjectKey, Pod, StatefulSet, Volume};
 
 /// The kinds that the inventory is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -65,102 +63,6 @@ impl fmt::Display for FactKind {
     }
 }
 
-/// What an ownerReference points to.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum OwnerKind {
-    /// `apps` StatefulSet.
-    StatefulSet,
-    /// Core Pod.
-    Pod,
-    /// Anything that the inventory does not hold.
-    Other,
-}
-
-/// One entry of `metadata.ownerReferences`.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct OwnerFact {
-    /// What it points to.
-    pub kind: OwnerKind,
-    /// The owner's name, in the same namespace.
-    pub name: String,
-    /// The owner's uid.
-    pub uid: Box<str>,
-    /// Whether it is the controller.
-    pub controller: bool,
-}
-
-/// A PersistentVolume.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct VolumeFact {
-    /// Whether EBS holds it (CSI, in-tree, or migrated).
-    pub ebs: bool,
-    /// The EBS volume's id (`vol-…`), where it is said.
-    pub ebs_id: Option<Box<str>>,
-    /// `spec.claimRef`.
-    pub claim: Option<ObjectKey>,
-}
-
-/// A PersistentVolumeClaim.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ClaimFact {
-    /// `spec.volumeName`.
-    pub volume: Option<Box<str>>,
-    /// Its labels.
-    pub labels: Labels,
-    /// Its owners.
-    pub owners: Vec<OwnerFact>,
-    /// What a person wrote for this product.
-    pub annotations: Annotations,
-    /// `metadata.uid`, kept only where there are annotations: who tells of them needs it, and a cluster has many claims.
-    pub uid_of_annotated: Option<Box<str>>,
-}
-
-/// A StatefulSet.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct SetFact {
-    /// `metadata.uid`.
-    pub uid: Box<str>,
-    /// `spec.replicas` (1 where it is not said, as the API defaults it).
-    pub replicas: u32,
-    /// `spec.ordinals.start`.
-    pub start: u32,
-    /// Names of `spec.volumeClaimTemplates`.
-    pub templates: Vec<String>,
-    /// `spec.selector.matchLabels`; `None` where the selector has expressions as well, and is no plain set of labels.
-    pub selector: Option<Labels>,
-    /// Labels of the pod template.
-    pub pod_labels: Labels,
-    /// The pod template's first container.
-    pub container: Option<String>,
-    /// What a person wrote for this product, on the set.
-    pub annotations: Annotations,
-    /// Its owners.
-    pub owners: Vec<OwnerFact>,
-}
-
-/// A Pod.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PodFact {
-    /// `metadata.uid`.
-    pub uid: Box<str>,
-    /// How far it is.
-    pub phase: PodPhase,
-    /// It is being deleted.
-    pub deleting: bool,
-    /// Its labels.
-    pub labels: Labels,
-    /// Its owners.
-    pub owners: Vec<OwnerFact>,
-    /// Claims that its volumes use, generic ephemeral ones included, sorted.
-    pub claims: Vec<String>,
-    /// Its containers' names, in the pod's order (init containers are no place for a hook).
-    pub containers: Vec<String>,
-    /// Whether it carries Velero's own hook annotations: they win over the hooks of a Schedule.
-    pub own_hooks: bool,
-    /// What a person wrote for this product.
-    pub annotations: Annotations,
-}
-
 /// A Velero Schedule.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScheduleFact {
@@ -200,31 +102,32 @@ pub struct BackupFact {
 /// One object.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fact {
-    /// A PersistentVolume, by its name.
-    Volume(String, VolumeFact),
+    /// A PersistentVolume.
+    Volume(Volume),
     /// A PersistentVolumeClaim.
-    Claim(ObjectKey, ClaimFact),
+    Claim(Claim),
     /// A StatefulSet.
-    StatefulSet(ObjectKey, SetFact),
+    StatefulSet(StatefulSet),
     /// A Pod.
-    Pod(ObjectKey, PodFact),
+    Pod(Pod),
     /// A Schedule.
     Schedule(ObjectKey, ScheduleFact),
     /// A Backup.
     Backup(ObjectKey, BackupFact),
 }
 
-/// Everything that was read of a cluster.
+/// Everything that is known of a cluster: read from files or an API server, or as watches see it
+/// ([`crate::step::State::facts`]).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Facts {
     /// PersistentVolumes by name.
-    pub volumes: BTreeMap<String, VolumeFact>,
+    pub volumes: ByKey<Volume>,
     /// PersistentVolumeClaims.
-    pub claims: BTreeMap<ObjectKey, ClaimFact>,
+    pub claims: ByKey<Claim>,
     /// StatefulSets.
-    pub sets: BTreeMap<ObjectKey, SetFact>,
+    pub sets: ByKey<StatefulSet>,
     /// Pods.
-    pub pods: BTreeMap<ObjectKey, PodFact>,
+    pub pods: ByKey<Pod>,
     /// Schedules.
     pub schedules: BTreeMap<ObjectKey, ScheduleFact>,
     /// Backups.
@@ -238,12 +141,24 @@ impl Facts {
     /// (files of two `kubectl get` that overlap) is nothing to speak of.
     pub fn put(&mut self, fact: Fact) {
         let clash = match fact {
-            Fact::Volume(name, fact) => keep_first(&mut self.volumes, name, fact).map(|n| (FactKind::Volume, n)),
-            Fact::Claim(key, fact) => clash_of(&mut self.claims, key, fact, FactKind::Claim),
-            Fact::StatefulSet(key, fact) => clash_of(&mut self.sets, key, fact, FactKind::StatefulSet),
-            Fact::Pod(key, fact) => clash_of(&mut self.pods, key, fact, FactKind::Pod),
-            Fact::Schedule(key, fact) => clash_of(&mut self.schedules, key, fact, FactKind::Schedule),
-            Fact::Backup(key, fact) => clash_of(&mut self.backups, key, fact, FactKind::Backup),
+            Fact::Volume(volume) => {
+                let name = volume.name.to_string();
+                clash_of(&mut self.volumes, volume).then_some((FactKind::Volume, name))
+            }
+            Fact::Claim(claim) => {
+                let name = claim.key.to_string();
+                clash_of(&mut self.claims, claim).then_some((FactKind::Claim, name))
+            }
+            Fact::StatefulSet(set) => {
+                let name = set.key.to_string();
+                clash_of(&mut self.sets, set).then_some((FactKind::StatefulSet, name))
+            }
+            Fact::Pod(pod) => {
+                let name = pod.key.to_string();
+                clash_of(&mut self.pods, pod).then_some((FactKind::Pod, name))
+            }
+            Fact::Schedule(key, fact) => keep_first(&mut self.schedules, key, fact).map(|n| (FactKind::Schedule, n)),
+            Fact::Backup(key, fact) => keep_first(&mut self.backups, key, fact).map(|n| (FactKind::Backup, n)),
         };
         if let Some((kind, name)) = clash {
             self.findings.push(Finding::Duplicate { kind, name });
@@ -252,9 +167,9 @@ impl Facts {
 
     /// Fills the trees' nodes once all is in: what comes in order, as a list does, leaves them half empty.
     pub fn pack(&mut self) {
-        self.volumes = std::mem::take(&mut self.volumes).into_iter().collect();
-        self.claims = std::mem::take(&mut self.claims).into_iter().collect();
-        self.pods = std::mem::take(&mut self.pods).into_iter().collect();
+        self.volumes.pack();
+        self.claims.pack();
+        self.pods.pack();
     }
 
     /// How many objects are held.
@@ -280,23 +195,26 @@ impl Facts {
     }
 }
 
-fn clash_of<F: PartialEq>(
-    map: &mut BTreeMap<ObjectKey, F>,
-    key: ObjectKey,
-    fact: F,
-    kind: FactKind,
-) -> Option<(FactKind, String)> {
-    keep_first(map, key, fact).map(|key| (kind, key.to_string()))
+/// Puts it, unless another stands there; whether that one differs.
+fn clash_of<T: Keyed + PartialEq>(held: &mut ByKey<T>, object: T) -> bool
+where
+    Entry<T>: Borrow<T::Key>,
+{
+    if let Some(known) = held.get(object.key()) {
+        return *known != object;
+    }
+    held.put(object);
+    false
 }
 
 /// Puts it, unless another stands there; gives the name when that one differs.
-fn keep_first<K: Ord + Clone, F: PartialEq>(map: &mut BTreeMap<K, F>, key: K, fact: F) -> Option<K> {
+fn keep_first<F: PartialEq>(map: &mut BTreeMap<ObjectKey, F>, key: ObjectKey, fact: F) -> Option<String> {
     match map.get(&key) {
         None => {
             map.insert(key, fact);
             None
         }
-        Some(held) => (*held != fact).then_some(key),
+        Some(held) => (*held != fact).then(|| key.to_string()),
     }
 }
 
@@ -307,12 +225,12 @@ mod tests {
     #[test]
     fn the_first_of_a_name_stays_and_the_same_twice_is_fine() {
         let mut facts = Facts::default();
-        let one = VolumeFact { ebs: true, ..VolumeFact::default() };
-        facts.put(Fact::Volume("pv".into(), one.clone()));
-        facts.put(Fact::Volume("pv".into(), one.clone()));
+        let one = Volume { name: "pv".into(), ebs: true, ..Volume::default() };
+        facts.put(Fact::Volume(one.clone()));
+        facts.put(Fact::Volume(one.clone()));
         assert!(facts.findings.is_empty());
-        facts.put(Fact::Volume("pv".into(), VolumeFact::default()));
+        facts.put(Fact::Volume(Volume { ebs: false, ..one.clone() }));
         assert_eq!(facts.findings, [Finding::Duplicate { kind: FactKind::Volume, name: "pv".into() }]);
-        assert_eq!((facts.volumes["pv"].clone(), facts.len()), (one, 1));
+        assert_eq!((facts.volumes.get("pv"), facts.len()), (Some(&one), 1));
     }
 }

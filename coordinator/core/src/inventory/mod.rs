@@ -15,12 +15,15 @@ mod templates;
 pub mod wishes;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use shared::identity::GroupKey;
 
 pub use assign::{LABEL_POD_NAME, take};
 use finding::Finding;
 use wishes::Wishes;
+
+use crate::objects::Pattern;
 
 /// What a group stands for.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,8 +50,8 @@ impl Workload {
 /// A pod of a group.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Member {
-    /// Its containers, first one first.
-    pub containers: Vec<String>,
+    /// What it has in common with others, its containers among it.
+    pub pattern: Arc<Pattern>,
     /// It carries Velero's hook annotations, which win over the hooks of a Schedule.
     pub own_hooks: bool,
     /// It carries the group's label already.

@@ -1,38 +1,33 @@
 //! Which StatefulSet owns a claim by its ownerReferences, and which references lead nowhere or in a circle.
 
-use super::facts::{FactKind, Facts, OwnerFact, OwnerKind};
+use shared::identity::{Namespace, PodName};
+
+use super::facts::{FactKind, Facts};
 use super::finding::Finding;
-use crate::objects::{ObjectKey, Owner};
+use crate::objects::{ObjectKey, OwnerKind, OwnerRef, Pod, PodKey};
 
 /// Longer chains of Pods and StatefulSets than this are no real cluster's: claim → pod → set is three.
 const CHAIN_MAX: usize = 8;
 
-/// The controller of a pod, by the rule that pods are labelled by: kind and name of the controller reference.
-pub fn controller(owners: &[OwnerFact]) -> Option<Owner> {
-    let controller = owners.iter().find(|owner| owner.controller)?;
-    Some(match controller.kind {
-        OwnerKind::StatefulSet => Owner::StatefulSet(controller.name.as_str().into()),
-        OwnerKind::Pod | OwnerKind::Other => Owner::Other,
-    })
-}
-
 /// The StatefulSet that owns a claim, directly or through its pod (claims of a retention policy, generic ephemeral volumes).
 pub fn set_of_claim<'a>(facts: &'a Facts, claim: &ObjectKey) -> Option<&'a ObjectKey> {
     let fact = facts.claims.get(claim)?;
-    let mut at: Vec<&OwnerFact> = fact.owners.iter().collect();
+    let mut at: Vec<&OwnerRef> = fact.marks.owners.iter().collect();
     for _ in 0..CHAIN_MAX {
         let mut next = Vec::new();
         for owner in at {
-            let key = ObjectKey { namespace: claim.namespace.clone(), name: owner.name.clone() };
             match owner.kind {
                 OwnerKind::StatefulSet => {
+                    let key = ObjectKey { namespace: claim.namespace.clone(), name: owner.name.to_string() };
                     if let Some((key, set)) = facts.sets.get_key_value(&key)
                         && set.uid == owner.uid
                     {
                         return Some(key);
                     }
                 }
-                OwnerKind::Pod => next.extend(facts.pods.get(&key).into_iter().flat_map(|pod| &pod.owners)),
+                OwnerKind::Pod => {
+                    next.extend(pod(facts, &claim.namespace, &owner.name).into_iter().flat_map(Pod::owners));
+                }
                 OwnerKind::Other => {}
             }
         }
@@ -44,24 +39,56 @@ pub fn set_of_claim<'a>(facts: &'a Facts, claim: &ObjectKey) -> Option<&'a Objec
     None
 }
 
-/// Every reference that leads nowhere or in a circle.
-pub fn audit(facts: &Facts) -> Vec<Finding> {
-    let claims = facts.claims.iter().map(|(key, fact)| (FactKind::Claim, key, fact.owners.as_slice()));
-    let pods = facts.pods.iter().map(|(key, fact)| (FactKind::Pod, key, fact.owners.as_slice()));
-    let sets = facts.sets.iter().map(|(key, fact)| (FactKind::StatefulSet, key, fact.owners.as_slice()));
-    claims.chain(pods).chain(sets).flat_map(|(kind, key, owners)| audit_one(facts, kind, key, owners)).collect()
+fn pod<'a>(facts: &'a Facts, namespace: &Namespace, name: &str) -> Option<&'a Pod> {
+    facts.pods.get(&PodKey { namespace: namespace.clone(), name: PodName::new(name).ok()? })
 }
 
-fn audit_one(facts: &Facts, kind: FactKind, object: &ObjectKey, owners: &[OwnerFact]) -> Vec<Finding> {
+/// An object that has owners.
+#[derive(Clone, Copy)]
+struct Owned<'a> {
+    kind: FactKind,
+    namespace: &'a Namespace,
+    name: &'a str,
+    owners: &'a [OwnerRef],
+}
+
+impl Owned<'_> {
+    fn key(&self) -> ObjectKey {
+        ObjectKey { namespace: self.namespace.clone(), name: self.name.to_owned() }
+    }
+
+    fn is(&self, other: &Owned<'_>) -> bool {
+        (self.kind, self.namespace, self.name) == (other.kind, other.namespace, other.name)
+    }
+}
+
+fn of_key<'a>(kind: FactKind, key: &'a ObjectKey, owners: &'a [OwnerRef]) -> Owned<'a> {
+    Owned { kind, namespace: &key.namespace, name: &key.name, owners }
+}
+
+fn of_pod(pod: &Pod) -> Owned<'_> {
+    let PodKey { namespace, name } = &pod.key;
+    Owned { kind: FactKind::Pod, namespace, name: name.as_str(), owners: pod.owners() }
+}
+
+/// Every reference that leads nowhere or in a circle.
+pub fn audit(facts: &Facts) -> Vec<Finding> {
+    let claims = facts.claims.iter().map(|(key, claim)| of_key(FactKind::Claim, key, &claim.marks.owners));
+    let sets = facts.sets.iter().map(|(key, set)| of_key(FactKind::StatefulSet, key, &set.owners));
+    let all = claims.chain(facts.pods.values().map(of_pod)).chain(sets);
+    all.filter(|object| !object.owners.is_empty()).flat_map(|object| audit_one(facts, object)).collect()
+}
+
+fn audit_one(facts: &Facts, object: Owned<'_>) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for owner in owners.iter().filter(|owner| owner.kind != OwnerKind::Other) {
-        if target(facts, object, owner).is_none() {
+    for owner in object.owners.iter().filter(|owner| owner.kind != OwnerKind::Other) {
+        if target(facts, object.namespace, owner).is_none() {
             let owner = format!("{} {}", kind_of(owner.kind), owner.name);
-            findings.push(Finding::DanglingOwner { kind, object: object.clone(), owner });
+            findings.push(Finding::DanglingOwner { kind: object.kind, object: object.key(), owner });
         }
     }
-    if in_circle(facts, kind, object, owners) {
-        findings.push(Finding::CyclicOwners { kind, object: object.clone() });
+    if in_circle(facts, object) {
+        findings.push(Finding::CyclicOwners { kind: object.kind, object: object.key() });
     }
     findings
 }
@@ -75,37 +102,28 @@ fn kind_of(kind: OwnerKind) -> &'static str {
 }
 
 /// The owner that is meant, when it is there and still the same one.
-fn target<'a>(
-    facts: &'a Facts,
-    of: &ObjectKey,
-    owner: &OwnerFact,
-) -> Option<(FactKind, &'a ObjectKey, &'a [OwnerFact])> {
-    let key = ObjectKey { namespace: of.namespace.clone(), name: owner.name.clone() };
+fn target<'a>(facts: &'a Facts, namespace: &Namespace, owner: &OwnerRef) -> Option<Owned<'a>> {
     match owner.kind {
-        OwnerKind::StatefulSet => facts
-            .sets
-            .get_key_value(&key)
-            .filter(|(_, set)| set.uid == owner.uid)
-            .map(|(key, set)| (FactKind::StatefulSet, key, set.owners.as_slice())),
-        OwnerKind::Pod => facts
-            .pods
-            .get_key_value(&key)
-            .filter(|(_, pod)| pod.uid == owner.uid)
-            .map(|(key, pod)| (FactKind::Pod, key, pod.owners.as_slice())),
+        OwnerKind::StatefulSet => {
+            let key = ObjectKey { namespace: namespace.clone(), name: owner.name.to_string() };
+            let (key, set) = facts.sets.get_key_value(&key).filter(|(_, set)| set.uid == owner.uid)?;
+            Some(of_key(FactKind::StatefulSet, key, &set.owners))
+        }
+        OwnerKind::Pod => pod(facts, namespace, &owner.name).filter(|pod| pod.uid == owner.uid).map(of_pod),
         OwnerKind::Other => None,
     }
 }
 
-fn in_circle(facts: &Facts, kind: FactKind, object: &ObjectKey, owners: &[OwnerFact]) -> bool {
-    let mut at: Vec<(&ObjectKey, &OwnerFact)> = owners.iter().map(|owner| (object, owner)).collect();
+fn in_circle(facts: &Facts, object: Owned<'_>) -> bool {
+    let mut at: Vec<&OwnerRef> = object.owners.iter().collect();
     for _ in 0..CHAIN_MAX {
         let mut next = Vec::new();
-        for (of, owner) in at {
-            let Some((owner_kind, key, owners)) = target(facts, of, owner) else { continue };
-            if owner_kind == kind && key == object {
+        // Owners are of the object's own namespace, all along the chain.
+        for found in at.into_iter().filter_map(|owner| target(facts, object.namespace, owner)) {
+            if found.is(&object) {
                 return true;
             }
-            next.extend(owners.iter().map(|owner| (key, owner)));
+            next.extend(found.owners);
         }
         next.truncate(CHAIN_MAX * CHAIN_MAX);
         if next.is_empty() {

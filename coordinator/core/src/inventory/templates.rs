@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use shared::identity::Namespace;
 
-use super::facts::{Facts, SetFact};
-use crate::objects::ObjectKey;
+use super::facts::Facts;
+use crate::objects::{ObjectKey, StatefulSet};
 
 /// Claim names without their ordinal (`<template>-<set>`), and the sets that may have made them.
 #[derive(Debug)]
@@ -28,7 +28,7 @@ impl<'a> Templates<'a> {
     /// Of all StatefulSets.
     pub fn new(facts: &'a Facts) -> Self {
         let mut made_by: BTreeMap<_, Vec<_>> = BTreeMap::new();
-        for (key, set) in &facts.sets {
+        for (key, set) in facts.sets.iter() {
             for template in &set.templates {
                 made_by.entry((&key.namespace, format!("{template}-{}", key.name))).or_default().push(key);
             }
@@ -53,7 +53,7 @@ fn ordinal_of(text: &str) -> Option<u32> {
 }
 
 /// Whether a set, as it is scaled now, has a pod of this ordinal.
-pub fn in_scale(set: &SetFact, ordinal: u32) -> bool {
+pub fn in_scale(set: &StatefulSet, ordinal: u32) -> bool {
     ordinal >= set.start && ordinal - set.start < set.replicas
 }
 
@@ -69,8 +69,8 @@ mod tests {
     fn facts(sets: &[(&str, &[&str])]) -> Facts {
         let mut facts = Facts::default();
         for (name, templates) in sets {
-            let templates = templates.iter().map(|t| (*t).to_owned()).collect();
-            facts.put(Fact::StatefulSet(key(name), SetFact { templates, ..SetFact::default() }));
+            let templates = templates.iter().map(|t| (*t).into()).collect();
+            facts.put(Fact::StatefulSet(StatefulSet { templates, ..StatefulSet::new(key(name), "u".into()) }));
         }
         facts
     }
@@ -106,10 +106,10 @@ mod tests {
 
     #[test]
     fn scale_counts_from_the_first_ordinal() {
-        let set = SetFact { replicas: 3, start: 5, ..SetFact::default() };
+        let set = StatefulSet { replicas: 3, start: 5, ..StatefulSet::new(key("db"), "u".into()) };
         let inside: Vec<u32> = (0..12).filter(|ordinal| in_scale(&set, *ordinal)).collect();
         assert_eq!(inside, [5, 6, 7]);
-        let top = SetFact { replicas: u32::MAX, start: u32::MAX, ..SetFact::default() };
+        let top = StatefulSet { replicas: u32::MAX, start: u32::MAX, ..set };
         assert!(in_scale(&top, u32::MAX) && !in_scale(&top, 0));
     }
 }

@@ -3,7 +3,7 @@
 use shared::duration::{DurationError, parse_ms};
 use shared::identity::shorten;
 
-use super::facts::Annotations;
+use crate::annotations::Annotations;
 
 /// Leaves a workload out: `true` or `false`.
 pub const SKIP: &str = "skip";

@@ -85,14 +85,14 @@ fn as_go_writes(ms: u64) -> String {
 /// takes each pod's first one, which is the same.
 fn container(key: &GroupKey, group: &Group, findings: &mut Vec<Finding>) -> Option<String> {
     if let Some(wished) = &group.wishes.hook_container {
-        if group.pods.values().all(|pod| pod.containers.contains(wished)) {
+        if group.pods.values().all(|pod| pod.pattern.containers().iter().any(|container| **container == **wished)) {
             return Some(wished.clone());
         }
         findings.push(Finding::NoSuchContainer { group: key.clone(), container: wished.clone() });
     }
-    let mut first = group.pods.values().map(|pod| pod.containers.first());
+    let mut first = group.pods.values().map(|pod| pod.pattern.containers().first());
     let container = first.next()??;
-    first.all(|other| other == Some(container)).then(|| container.clone())
+    first.all(|other| other == Some(container)).then(|| container.to_string())
 }
 
 #[cfg(test)]

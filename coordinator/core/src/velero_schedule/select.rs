@@ -5,15 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shared::identity::GroupKey;
+use shared::identity::{GroupKey, PodName};
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use crate::coverage::selects;
-use crate::inventory::facts::{ClaimFact, Facts, PodFact};
+use crate::inventory::facts::Facts;
 use crate::inventory::finding::Finding;
 use crate::inventory::labels::Labels;
 use crate::inventory::{Group, LABEL_POD_NAME, Workload};
-use crate::objects::{ObjectKey, Requirement, Selector};
+use crate::objects::{Claim, ObjectKey, Pod, PodKey, Requirement, Selector};
 
 /// The selectors of which any may match, and what they cannot reach.
 #[derive(Debug)]
@@ -64,12 +64,12 @@ pub fn select(facts: &Facts, key: &GroupKey, group: &Group, label_pods: bool) ->
     if let Some(labels) = &own {
         any_of.push(place.besides(labels, pods_have));
     }
-    let missing: Vec<&(&String, &ClaimFact)> =
-        without_pod.iter().filter(|(_, claim)| !any_of.iter().any(|any| picks(any, &claim.labels))).collect();
+    let missing: Vec<&(&String, &Claim)> =
+        without_pod.iter().filter(|(_, claim)| !any_of.iter().any(|any| picks(any, &claim.marks.labels))).collect();
     if missing.is_empty() {
         return Selection { any_of, finding: None };
     }
-    let common = common_labels(missing.iter().map(|(_, claim)| &claim.labels));
+    let common = common_labels(missing.iter().map(|(_, claim)| &claim.marks.labels));
     if !common.is_empty() && place.exact(&common, pods_have) {
         any_of.push(place.besides(&common, pods_have));
         return Selection { any_of, finding: None };
@@ -99,7 +99,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     /// EBS claims that no pod of the group uses.
-    fn without_pod(&self) -> Vec<(&'a String, &'a ClaimFact)> {
+    fn without_pod(&self) -> Vec<(&'a String, &'a Claim)> {
         let unused = self.group.claims.iter().filter(|(_, held)| !held.used);
         unused.filter_map(|(name, _)| Some((name, self.facts.claims.get(&self.object(name))?))).collect()
     }
@@ -126,24 +126,30 @@ impl<'a> Place<'a> {
     /// Whether these labels, besides the group's pods, pick nothing of anybody else.
     fn exact(&self, labels: &BTreeMap<String, String>, pods_have: &str) -> bool {
         let selector = self.besides(labels, pods_have);
-        let foreign_pod =
-            self.pods().any(|(name, pod)| !self.group.pods.contains_key(name) && picks(&selector, &pod.labels));
+        let picked = |pod: &Pod| selects(&selector, |key| pod.label(key));
+        let foreign_pod = self.pods().any(|pod| !self.is_ours(pod) && picked(pod));
         !foreign_pod && !self.foreign_claim(|labels| picks(&selector, labels))
     }
 
     fn foreign_claim(&self, picked: impl Fn(&Labels) -> bool) -> bool {
-        self.claims().any(|(name, claim)| !self.group.claims.contains_key(name) && picked(&claim.labels))
+        self.claims().any(|(name, claim)| !self.group.claims.contains_key(name) && picked(&claim.marks.labels))
     }
 
-    fn pods(&self) -> impl Iterator<Item = (&'a String, &'a PodFact)> {
+    fn pods(&self) -> impl Iterator<Item = &'a Pod> {
         let namespace = &self.key.namespace;
-        let from = self.facts.pods.range(self.object("")..);
-        from.take_while(move |(key, _)| key.namespace == *namespace).map(|(key, pod)| (&key.name, pod))
+        // No name comes before it (RFC 1123).
+        let first = PodName::new("0").map(|name| PodKey { namespace: namespace.clone(), name });
+        let from = first.into_iter().flat_map(|first| self.facts.pods.from(&first));
+        from.take_while(move |(key, _)| key.namespace == *namespace).map(|(_, pod)| pod)
     }
 
-    fn claims(&self) -> impl Iterator<Item = (&'a String, &'a ClaimFact)> {
+    fn is_ours(&self, pod: &Pod) -> bool {
+        self.group.pods.contains_key(pod.key.name.as_str())
+    }
+
+    fn claims(&self) -> impl Iterator<Item = (&'a String, &'a Claim)> {
         let namespace = &self.key.namespace;
-        let from = self.facts.claims.range(self.object("")..);
+        let from = self.facts.claims.from(&self.object(""));
         from.take_while(move |(key, _)| key.namespace == *namespace).map(|(key, claim)| (&key.name, claim))
     }
 
@@ -151,7 +157,8 @@ impl<'a> Place<'a> {
     fn all_but_the_others(&self) -> Selection {
         let mut selector: Selector = Vec::new();
         let namespace = &self.key.namespace;
-        let sets = self.facts.sets.range(self.object("")..).take_while(|(key, _)| key.namespace == *namespace);
+        let first = self.object("");
+        let sets = self.facts.sets.from(&first).take_while(|(key, _)| key.namespace == *namespace);
         for (_, set) in sets {
             let telling =
                 set.selector.iter().flat_map(Labels::iter).find(|(key, value)| self.nobody_of_ours(key, value));
@@ -166,9 +173,10 @@ impl<'a> Place<'a> {
     }
 
     fn nobody_of_ours(&self, key: &str, value: &str) -> bool {
-        let pods = self.pods().filter(|(name, _)| self.group.pods.contains_key(*name)).map(|(_, pod)| &pod.labels);
-        let claims = self.claims().filter(|(name, _)| self.group.claims.contains_key(*name)).map(|(_, c)| &c.labels);
-        !pods.chain(claims).any(|labels| labels.get(key) == Some(value))
+        let mut pods = self.pods().filter(|pod| self.is_ours(pod));
+        let mut claims = self.claims().filter(|(name, _)| self.group.claims.contains_key(*name));
+        !pods.any(|pod| pod.label(key) == Some(value))
+            && !claims.any(|(_, claim)| claim.marks.labels.get(key) == Some(value))
     }
 
     fn not_selectable(&self, claim: &str, claims: usize) -> Finding {

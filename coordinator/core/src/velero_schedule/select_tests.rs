@@ -1,6 +1,7 @@
 //! Selections against made-up namespaces: they reach what they must, and nothing of anybody else.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use proptest::prelude::*;
 use shared::identity::{GroupId, GroupKey, Namespace};
@@ -8,10 +9,10 @@ use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use super::select::{Selection, in_order, select};
 use crate::coverage::selects;
-use crate::inventory::facts::{ClaimFact, Fact, Facts, OwnerFact, OwnerKind, PodFact, SetFact, VolumeFact};
+use crate::inventory::facts::{Fact, Facts};
 use crate::inventory::labels::Labels;
 use crate::inventory::{Inventory, take};
-use crate::objects::{ObjectKey, PodPhase};
+use crate::objects::{Claim, ClaimMarks, ObjectKey, OwnerKind, OwnerRef, Pod, PodKey, StatefulSet, Volume};
 
 fn key(name: &str) -> ObjectKey {
     ObjectKey { namespace: Namespace::new("prod").unwrap(), name: name.to_owned() }
@@ -22,48 +23,36 @@ fn labels(pairs: &[(&str, &str)]) -> Labels {
 }
 
 fn put_claim(facts: &mut Facts, name: &str, with: &[(&str, &str)]) {
-    let volume = Some(format!("pv-{name}").into());
-    facts.put(Fact::Claim(key(name), ClaimFact { volume, labels: labels(with), ..ClaimFact::default() }));
-    facts.put(Fact::Volume(format!("pv-{name}"), VolumeFact { ebs: true, ebs_id: None, claim: Some(key(name)) }));
+    let volume = format!("pv-{name}");
+    let marks = Arc::new(ClaimMarks { labels: labels(with), ..ClaimMarks::default() });
+    facts.put(Fact::Claim(Claim { marks, ..Claim::new(key(name), Some(&volume)) }));
+    facts.put(Fact::Volume(Volume { name: volume.into(), ebs: true, ebs_id: None, claim: Some(key(name)) }));
 }
 
 fn put_pod(facts: &mut Facts, name: &str, set: Option<&str>, claims: &[&str], with: &[(&str, &str)]) {
-    let owner = |name: &str| OwnerFact {
-        kind: OwnerKind::StatefulSet,
-        name: name.to_owned(),
-        uid: format!("uid-{name}").into(),
-        controller: true,
-    };
-    let mut with = with.to_vec();
-    if set.is_some() {
-        with.push(("statefulset.kubernetes.io/pod-name", name));
+    let key = PodKey { namespace: Namespace::new("prod").unwrap(), name: name.parse().unwrap() };
+    let mut pod = Pod::new(key, name.into());
+    for (key, value) in with {
+        pod.set_label(key, value);
     }
-    facts.put(Fact::Pod(
-        key(name),
-        PodFact {
-            uid: name.into(),
-            phase: PodPhase::Running,
-            deleting: false,
-            labels: labels(&with),
-            owners: set.map(owner).into_iter().collect(),
-            claims: claims.iter().map(|c| (*c).to_owned()).collect(),
-            containers: vec!["main".to_owned()],
-            own_hooks: false,
-            annotations: BTreeMap::new(),
-        },
-    ));
+    if let Some(set) = set {
+        pod.set_label("statefulset.kubernetes.io/pod-name", name);
+        pod.set_owners(vec![OwnerRef::controller(OwnerKind::StatefulSet, set, &format!("uid-{set}"))]);
+    }
+    pod.set_claims(claims.iter().map(|c| (*c).to_owned()).collect());
+    pod.set_containers(vec!["main".to_owned()]);
+    facts.put(Fact::Pod(pod));
 }
 
 /// A set with pods, and claims that it left behind; all labelled `app=<app>`.
 fn put_set(facts: &mut Facts, name: &str, app: &str, replicas: u32, left_behind: u32) {
-    let fact = SetFact {
-        uid: format!("uid-{name}").into(),
+    let set = StatefulSet {
         replicas,
-        templates: vec!["data".to_owned()],
+        templates: ["data".into()].into(),
         selector: Some(labels(&[("app", app)])),
-        ..SetFact::default()
+        ..StatefulSet::new(key(name), format!("uid-{name}").as_str().into())
     };
-    facts.put(Fact::StatefulSet(key(name), fact));
+    facts.put(Fact::StatefulSet(set));
     for ordinal in 0..replicas + left_behind {
         let claim = format!("data-{name}-{ordinal}");
         put_claim(facts, &claim, &[("app", app)]);
@@ -87,16 +76,18 @@ fn listed(
     let mut claims = BTreeSet::new();
     let everything = vec![vec![]];
     for selector in if selection.any_of.is_empty() { &everything } else { &selection.any_of } {
-        for (name, pod) in &facts.pods {
-            let label = |wanted: &str| match (wanted, group_of.get(&name.name)) {
+        for pod in facts.pods.values() {
+            let name = pod.key.name.to_string();
+            let label = |wanted: &str| match (wanted, group_of.get(&name)) {
                 (LABEL_SNAPSHOT_GROUP, Some(group)) if label_pods => Some(group.group.as_str()),
-                _ => pod.labels.get(wanted),
+                _ => pod.label(wanted),
             };
             if selects(selector, label) {
-                pods.push(name.name.clone());
+                pods.push(name);
             }
         }
-        let picked = facts.claims.iter().filter(|(_, claim)| selects(selector, |wanted| claim.labels.get(wanted)));
+        let picked =
+            facts.claims.iter().filter(|(_, claim)| selects(selector, |wanted| claim.marks.labels.get(wanted)));
         claims.extend(picked.map(|(name, _)| name.name.clone()));
     }
     (pods, claims)
@@ -158,8 +149,9 @@ fn claims_that_no_label_tells_apart_are_a_finding_and_nobody_else_s_are_taken() 
     // A person's label on the claims helps, as the finding says.
     for set in ["db-a", "db-b"] {
         let group = GroupId::for_stateful_set(&Namespace::new("prod").unwrap(), set);
-        let claim = facts.claims.get_mut(&key(&format!("data-{set}-1"))).unwrap();
-        claim.labels = labels(&[("app", "db"), (LABEL_SNAPSHOT_GROUP, group.as_str())]);
+        let labels = labels(&[("app", "db"), (LABEL_SNAPSHOT_GROUP, group.as_str())]);
+        let marks = Arc::new(ClaimMarks { labels, ..ClaimMarks::default() });
+        assert!(facts.claims.edit(&key(&format!("data-{set}-1")), |claim| claim.marks = marks));
     }
     let inventory = take(&facts, &vec![]);
     for (key, group) in &inventory.groups {

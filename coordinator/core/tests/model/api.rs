@@ -154,7 +154,8 @@ impl Api {
     /// All that stands there, as a first list.
     pub fn list(&self) -> Vec<Event> {
         let volume = |claim: &Claim| {
-            Event::Volume(Volume { name: claim.volume.clone().unwrap(), ebs: true, claim: Some(claim.key.clone()) })
+            let name = claim.volume.clone().unwrap();
+            Event::Volume(Volume { name, ebs: true, ebs_id: None, claim: Some(claim.key.clone()) })
         };
         let mut events: Vec<Event> = self.claims.iter().map(volume).collect();
         events.extend(self.claims.iter().cloned().map(Event::Claim));

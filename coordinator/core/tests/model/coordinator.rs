@@ -34,6 +34,7 @@ pub fn settings(identity: &str, budget: u32) -> Settings {
         round_idle_ms: 30_000,
         clock_error_ms: 0,
         throttle: ThrottleSettings::default(),
+        pod_selector: vec![],
         label_pods: true,
         cuts_visible: false,
         backups_visible: true,
@@ -99,13 +100,12 @@ fn execute(api: &mut Api, command: Command) -> Outcome {
         Command::LabelPod { pod, uid, group, instead_of } => {
             let label = shared::names::LABEL_SNAPSHOT_GROUP;
             let is_meant = |p: &&coordinator_core::objects::Pod| {
-                p.uid.as_str() == uid
-                    && p.labels.get(label) == instead_of.as_ref().map(shared::identity::GroupId::as_str)
+                p.uid == *uid && p.label(label) == instead_of.as_ref().map(shared::identity::GroupId::as_str)
             };
             let Some(mut known) = api.pods.get(&pod).filter(is_meant).cloned() else {
                 return Outcome::Conflict;
             };
-            known.labels.insert(label.into(), group.to_string());
+            known.set_label(label, group.as_str());
             known.own_label = true;
             api.put_pod(known);
             Outcome::Conflict

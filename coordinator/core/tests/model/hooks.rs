@@ -63,7 +63,7 @@ impl Hook {
     /// A resident starts: what an earlier one held is let go, and it stands by.
     pub fn start_resident(&mut self, api: &mut Api, nonce: u64, wall: WallTime) {
         let Some(pod) = api.pods.get(&self.pod) else { return };
-        let attempt = AttemptId { pod_uid: pod.uid.clone(), nonce: Nonce::from_bits(nonce) };
+        let attempt = AttemptId { pod_uid: pod.uid.of_pod().unwrap(), nonce: Nonce::from_bits(nonce) };
         (self.resident, self.waiting) = (true, None);
         self.thawed(wall);
         let lease = self.lease(attempt, MemberPhase::Done, wall);
@@ -99,11 +99,11 @@ impl Hook {
         }
         let Some(pod) = api.pods.get(&self.pod) else { return false };
         self.obeyed = group.epoch;
-        let registered = own.phase == MemberPhase::Waiting && own.attempt.pod_uid == pod.uid;
+        let registered = own.phase == MemberPhase::Waiting && pod.uid == own.attempt.pod_uid;
         let attempt = if registered {
             own.attempt
         } else {
-            AttemptId { pod_uid: pod.uid.clone(), nonce: Nonce::from_bits(nonce) }
+            AttemptId { pod_uid: pod.uid.of_pod().unwrap(), nonce: Nonce::from_bits(nonce) }
         };
         let lease = self.lease(attempt, MemberPhase::Quiesced, wall);
         self.holds.push((wall, None));
@@ -126,10 +126,10 @@ impl Hook {
     /// Velero starts the pre hook.
     pub fn arrive(&mut self, api: &mut Api, nonce: u64, wall: WallTime) {
         let Some(pod) = api.pods.get(&self.pod) else { return };
-        if pod.labels.get(LABEL_SNAPSHOT_GROUP).is_none() {
+        if pod.label(LABEL_SNAPSHOT_GROUP).is_none() {
             return;
         }
-        let attempt = AttemptId { pod_uid: pod.uid.clone(), nonce: Nonce::from_bits(nonce) };
+        let attempt = AttemptId { pod_uid: pod.uid.of_pod().unwrap(), nonce: Nonce::from_bits(nonce) };
         self.went = None;
         let key = member_key(&self.pod.namespace, self.pod.name.as_str());
         let own = api.members.get(&key).map(|(_, lease)| lease.clone());

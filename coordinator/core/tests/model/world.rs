@@ -3,13 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use coordinator_core::event::Event;
-use coordinator_core::inventory::labels::Labels;
-use coordinator_core::objects::{Claim, ObjectKey, Pod, PodKey, PodPhase, PreHook};
+use coordinator_core::objects::{Claim, ObjectKey, Pod, PodKey};
 use coordinator_core::settings::Settings;
 use coordinator_core::time::{Mono, Now};
 use shared::admission::{Admission, RoundPhase};
 use shared::group_lease::Epoch;
-use shared::identity::{AttemptId, GroupKey, PodName, PodUid};
+use shared::identity::{AttemptId, GroupKey, PodName};
 use shared::names::LABEL_SNAPSHOT_GROUP;
 use shared::time::WallTime;
 
@@ -55,7 +54,7 @@ impl Model {
                 let group: GroupKey = format!("prod/g{g}").parse().unwrap();
                 model.api.put_pod(pod(&key, &group, 0));
                 let claim = ObjectKey { namespace: key.namespace.clone(), name: format!("data-{}", key.name) };
-                model.api.claims.push(Claim { key: claim, volume: Some(format!("pv-{}", key.name)) });
+                model.api.claims.push(Claim::new(claim, Some(&format!("pv-{}", key.name))));
                 model.hooks.push(Hook::new(key, group));
             }
         }
@@ -263,17 +262,8 @@ fn claim_of(pod: &PodKey) -> ObjectKey {
 }
 
 fn pod(key: &PodKey, group: &GroupKey, incarnation: u64) -> Pod {
-    Pod {
-        key: key.clone(),
-        uid: PodUid::new(format!("{}-{incarnation}", key.name)).unwrap(),
-        phase: PodPhase::Running,
-        deleting: false,
-        labels: Labels::new(&[(LABEL_SNAPSHOT_GROUP.to_owned(), group.group.to_string())].into()),
-        owner: None,
-        claims: [format!("data-{}", key.name)].into(),
-        pre_hook: PreHook::None,
-        mode: None,
-        own_label: false,
-        policy: None,
-    }
+    let mut pod = Pod::new(key.clone(), format!("{}-{incarnation}", key.name).as_str().into());
+    pod.set_label(LABEL_SNAPSHOT_GROUP, group.group.as_str());
+    pod.set_claims(vec![format!("data-{}", key.name)]);
+    pod
 }

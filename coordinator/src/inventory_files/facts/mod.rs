@@ -1,18 +1,16 @@
-//! Which fact an object is: dispatch by group and kind, and the metadata that all of them share.
+//! Which fact an object is: dispatch by group and kind. Workloads and volumes are cut down as the watches cut them down.
 
 mod backup;
-mod claim;
 mod meta;
-mod pod;
 mod schedule;
-mod set;
-mod volume;
 
 use coordinator_core::inventory::facts::{Fact, FactKind};
 use coordinator_core::inventory::finding::Finding;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use shared::identity::{IdentityError, shorten};
+
+use crate::watch::{claims, pods, stateful_sets, volumes};
 
 /// What became of an object.
 pub enum Taken {
@@ -68,10 +66,10 @@ fn name_of(object: &Value) -> String {
 
 fn reduce(kind: FactKind, object: Value) -> Result<Fact, Refused> {
     Ok(match kind {
-        FactKind::Volume => volume::reduce(slim(object)?)?,
-        FactKind::Claim => claim::reduce(slim(object)?)?,
-        FactKind::StatefulSet => set::reduce(slim(object)?)?,
-        FactKind::Pod => pod::reduce(slim(object)?)?,
+        FactKind::Volume => Fact::Volume(volumes::reduce(slim(object)?)?),
+        FactKind::Claim => Fact::Claim(claims::reduce(slim(object)?)?),
+        FactKind::StatefulSet => Fact::StatefulSet(stateful_sets::reduce(slim(object)?)?),
+        FactKind::Pod => Fact::Pod(pods::reduce(slim(object)?)?),
         FactKind::Schedule => schedule::reduce(slim(object)?)?,
         FactKind::Backup => backup::reduce(slim(object)?)?,
     })
