@@ -21,6 +21,7 @@ use crate::metrics::Metrics;
 use crate::page::{Seen, Shown};
 use crate::publish::Publisher;
 use crate::signals::{Stop, stopped};
+use crate::watched::Asked;
 
 /// The shortest sleep, ms: a decision that wants to be woken at once, for ever, must not take a whole processor. News
 /// interrupt a sleep; what waits for time alone waits for 250 ms and more (stalls, retries), but for the last cut's end, for which pods are held.
@@ -45,6 +46,8 @@ pub struct Tools {
     pub publisher: Publisher,
     /// What those who look get to see.
     pub shown: Shown,
+    /// Who plans asks here for what there is to back up.
+    pub asked: Asked,
 }
 
 /// The loop.
@@ -103,6 +106,11 @@ impl EngineLoop {
                 () = &mut stop => return,
                 () = self.tools.shown.asked() => {
                     self.show();
+                    continue;
+                }
+                give = self.tools.asked.next(), if self.awaited.is_empty() => {
+                    // Whoever asked may have gone.
+                    drop(give.send(self.state.facts()));
                     continue;
                 }
                 input = timeout(sleep, inbox.recv()) => input,

@@ -32,6 +32,7 @@ mod status;
 mod throttle;
 mod verify;
 mod watch;
+mod watched;
 
 /// A plan of 100,000 claims takes hundreds of megabytes for a second. glibc keeps what threads have freed, and musl's allocator is slow.
 #[global_allocator]

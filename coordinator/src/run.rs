@@ -13,7 +13,7 @@ use tokio::sync::watch as signal;
 use tokio::task::JoinSet;
 
 use crate::api;
-use crate::cli::{RunFlags, ThrottleFlags};
+use crate::cli::{RunFlags, SchedulesMode, ThrottleFlags};
 use crate::clock::Clock;
 use crate::election::{Candidate, Voice};
 use crate::engine_loop::{EngineLoop, Told, Tools};
@@ -32,6 +32,7 @@ use crate::scheduler::Scheduler;
 use crate::signals::{self, Stop};
 use crate::throttle;
 use crate::watch::{Scope, Troubles, spawn_all};
+use crate::watched;
 
 /// Threads for calls and watches. Decisions are one task; two threads keep a long list from delaying them, and more would
 /// only be memory on nodes with many processors.
@@ -133,11 +134,18 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
     let scope = Scope {
         namespace: namespace.clone(),
         velero_namespace: flags.schedule.velero_namespace.clone(),
-        pod_selector: flags.schedule.resource_label_selector.as_ref().map(|selector| selector.text.clone()),
+        // Who plans must see whose claims the others' pods use.
+        pod_selector: flags
+            .schedule
+            .resource_label_selector
+            .as_ref()
+            .filter(|_| flags.schedules == SchedulesMode::Off)
+            .map(|selector| selector.text.clone()),
         velero_server: flags.item_block_workers.is_none(),
     };
     let watches = spawn_all(client.clone(), inbox.clone(), Arc::clone(&troubles), &scope);
     let executor = Executor::new(client.clone(), namespace.clone(), inbox.clone());
+    let (cluster, asked) = watched::channel(Arc::clone(&troubles));
     let voice =
         Voice { inbox: inbox.clone(), log: log.clone(), metrics: metrics.clone(), troubles, leader: told_leader };
     let candidate = Candidate::new(client.clone(), namespace, identity, clock, voice);
@@ -157,6 +165,7 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
         publisher: publisher.clone(),
         leading: leading.clone(),
         inventory,
+        watched: cluster,
         budget,
         word: told_word,
     };
@@ -164,7 +173,7 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
     planning.spawn(scheduler.run(stop.clone()));
     let mut elected = JoinSet::new();
     elected.spawn(stand(candidate, synced, stop.clone()));
-    let tools = Tools { clock, executor: executor.clone(), log, metrics, health, publisher, shown };
+    let tools = Tools { clock, executor: executor.clone(), log, metrics, health, publisher, shown, asked };
     let _outsiders = ask_outsiders(&flags.throttle, &client, &inbox, &leading);
     EngineLoop::new(settings, tools, watches.kinds().clone(), told).run(news, stop).await;
 

@@ -1,4 +1,4 @@
-//! What the scheduler reads: everything for a plan, Schedules and Backups alone to watch over them.
+//! What the scheduler reads of the API server itself: Schedules and Backups. The rest is what the watches see.
 
 use coordinator_core::inventory::facts::{FactKind, Facts};
 use kube::Client;
@@ -6,9 +6,10 @@ use shared::identity::Namespace;
 
 use crate::plan::cluster::{self, ClusterError};
 
-/// Every kind, once.
-pub async fn everything(client: &Client, velero_namespace: &Namespace) -> Result<Facts, ClusterError> {
-    cluster::kinds(client, velero_namespace, &FactKind::ALL, &|_| ()).await
+/// What the watches see, with Schedules and Backups beside it.
+pub async fn everything(watched: Facts, client: &Client, velero_namespace: &Namespace) -> Result<Facts, ClusterError> {
+    let Facts { schedules, backups, findings, .. } = self::schedules(client, velero_namespace).await?;
+    Ok(Facts { schedules, backups, findings, ..watched })
 }
 
 /// Schedules and Backups of Velero's namespace.

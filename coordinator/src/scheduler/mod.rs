@@ -24,6 +24,7 @@ use crate::plan::cluster::ClusterError;
 use crate::plan::made::{Made, MakeError};
 use crate::publish::Publisher;
 use crate::signals::{Stop, stopped};
+use crate::watched::Watched;
 use coordinator_core::schedule_apply::{Action, actions, breaker, missed};
 use found::Found;
 use tell::Teller;
@@ -31,7 +32,7 @@ use tell::Teller;
 /// After a change of the inventory this long is waited for more of them, ms: a rollout of a StatefulSet takes minutes, its claims come at once.
 const SETTLE_MS: u64 = 10_000;
 
-/// Plans are at least this far apart, ms: a plan lists every pod of the cluster.
+/// Plans are at least this far apart, ms: a plan of a large cluster takes a second of a processor, and lists every Schedule.
 const PLAN_GAP_MIN_MS: u64 = 30_000;
 
 /// How often running Backups and missed runs are looked at, ms: as often as Velero looks at its Schedules.
@@ -71,6 +72,8 @@ pub struct Scheduler {
     pub leading: watch::Receiver<bool>,
     /// Changes whenever what is to be backed up may have.
     pub inventory: watch::Receiver<u64>,
+    /// What is to be backed up.
+    pub watched: Watched,
     /// What to reckon with, volumes: less than the setting where the account has been hot for days.
     pub budget: watch::Receiver<u32>,
     /// What is shown of all this.
@@ -133,10 +136,19 @@ impl Scheduler {
         let mut flags = ScheduleFlags::clone(&self.flags);
         flags.max_concurrent_snapshots = flags.max_concurrent_snapshots.min(*self.budget.borrow());
         let (client, runtime) = (self.client.clone(), Handle::current());
-        // A large cluster's plan takes a second, in which nothing else may stand still. It is read by the same thread: what one thread
-        // takes and another frees, allocators keep.
+        let watched = match self.watched.facts().await {
+            Ok(Some(watched)) => watched,
+            // The process ends.
+            Ok(None) => return false,
+            Err(error) => {
+                self.word.send_modify(|word| word.failure = Some(chain(&error)));
+                return teller.unreadable(&error);
+            }
+        };
+        // A large cluster's plan takes a second, in which nothing else may stand still. Schedules are read by the same thread: what one
+        // thread takes and another frees, allocators keep.
         let made = tokio::task::spawn_blocking(move || -> Result<Found, NoPlan> {
-            let facts = runtime.block_on(look::everything(&client, &flags.velero_namespace))?;
+            let facts = runtime.block_on(look::everything(watched, &client, &flags.velero_namespace))?;
             let made = Made::new(&facts, &flags, None, Timestamp::now())?;
             Ok(Found::new(made, &facts, Clock::wall()))
         });

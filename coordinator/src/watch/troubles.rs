@@ -27,6 +27,13 @@ struct Broken {
     said: Option<Instant>,
 }
 
+impl Broken {
+    /// Whether it is more than a connection that broke.
+    fn lasts(&self) -> bool {
+        at_once(self.trouble.kind) || self.failures >= FAILURES_BEFORE_SAID
+    }
+}
+
 /// The troubles of all watches.
 pub struct Troubles {
     log: Log,
@@ -73,8 +80,7 @@ impl Troubles {
         }
         entry.trouble = trouble.clone();
         entry.failures = entry.failures.saturating_add(1);
-        let serious = at_once(trouble.kind) || entry.failures >= FAILURES_BEFORE_SAID;
-        let say = serious && !said_for_another && entry.said.is_none_or(|said| said.elapsed() >= again);
+        let say = entry.lasts() && !said_for_another && entry.said.is_none_or(|said| said.elapsed() >= again);
         if say {
             entry.said = Some(Instant::now());
         }
@@ -110,6 +116,11 @@ impl Troubles {
 
     fn tell(&self, reason: Reason, note: &str) {
         self.publisher.offer(Report::new(self.own_pod.clone(), None, reason, note));
+    }
+
+    /// Why a kind cannot be read now, where that is more than a connection that broke.
+    pub fn lasting(&self, kind: Kind) -> Option<Trouble> {
+        self.lock().get(&kind).filter(|broken| broken.lasts()).map(|broken| broken.trouble.clone())
     }
 
     /// What does not work now: resource and why, for `/readyz`.
