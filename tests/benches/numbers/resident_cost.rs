@@ -19,12 +19,21 @@ use crate::residents::Residents;
 /// How many pods: as many of each process are looked at.
 const PODS: u32 = 5;
 
+/// Who they are in the request log.
+const RESIDENTS: &str = "residents";
+
 /// How many times they are looked at, each for this long.
 const WINDOWS: usize = 3;
 const WINDOW: Duration = Duration::from_secs(5);
 
 /// So slow that everybody holds while it is looked: longer than all windows.
 const SLOW_CUT: Duration = Duration::from_secs(30);
+
+/// So long its requests are counted: two renewals of its Lease.
+const COUNTED: Duration = Duration::from_mins(2);
+
+/// The aim for its requests: one watch of its group's Lease and one renewal of its own (docs/lead-mode.md).
+const REQUESTS_PER_MIN_MAX: f64 = 2.0;
 
 /// The aim for a process's memory, MB.
 const MEMORY_MB_MAX: f64 = 8.0;
@@ -38,6 +47,7 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let residents = Residents::start(&pair, &agent, "cost", PODS).await?;
     let standing_by: Vec<u32> = residents.pids().collect();
     let mut figures = look("Resident that stands by", &standing_by).await?;
+    figures.push(requests(&pair).await);
     let workers =
         serde_json::json!({"includedNamespaces": ["cost"], "orderedResources": {"pods": residents.made.ordered()}});
     pair.velero.submit("cost", workers).await?;
@@ -95,6 +105,23 @@ async fn look(who: &str, pids: &[u32]) -> anyhow::Result<Vec<Figure>> {
         figure("peak memory (VmHWM)", Unit::Mb, peak_mb, memory),
         figure("processor time", Unit::MsPerS, busy_ms_per_s, Aim::Known),
     ])
+}
+
+/// What the residents ask of the API server while nothing happens.
+async fn requests(pair: &Pair) -> Figure {
+    let log = pair.server().request_log();
+    let asked = || log.by_user().get(RESIDENTS).copied().unwrap_or_default();
+    let before = asked();
+    tokio::time::sleep(COUNTED).await;
+    let requests = f64::from(u32::try_from(asked() - before).unwrap_or(u32::MAX));
+    Figure {
+        what: "Resident that stands by: API requests a minute".to_owned(),
+        unit: Unit::PerMin,
+        ours: Samples::of(vec![requests * 60.0 / COUNTED.as_secs_f64() / f64::from(PODS)]),
+        baseline: None,
+        compared: Compared::Median,
+        aim: Aim::AtMost { first: REQUESTS_PER_MIN_MAX, last: REQUESTS_PER_MIN_MAX },
+    }
 }
 
 fn busy(pids: &[u32]) -> anyhow::Result<Vec<Duration>> {

@@ -15,6 +15,8 @@ pub enum Unit {
     MsPerS,
     /// How many in one second.
     PerS,
+    /// How many in one minute.
+    PerMin,
     /// How many.
     Count,
 }
@@ -26,6 +28,7 @@ impl Unit {
             Self::Mb => " MB",
             Self::MsPerS => " ms/s",
             Self::PerS => " /s",
+            Self::PerMin => " /min",
             Self::Count => "",
         }
     }
