@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use coordinator_core::election::{Decision, Election, RETRY_PERIOD_MS, Record};
 use coordinator_core::event::{Event, Version};
+use coordinator_core::neighbours::Serving;
 use k8s_openapi::api::coordination::v1::{Lease, LeaseSpec};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::MicroTime;
 use kube::Client;
@@ -25,6 +26,7 @@ use crate::input::{Inbox, Input};
 use crate::kind::Kind;
 use crate::log::{EventType, Fields, Log};
 use crate::metrics::Metrics;
+use crate::other_installs::Lookout;
 use crate::page::LeaderSeen;
 use crate::signals::{Stop, stopped};
 use crate::watch::Troubles;
@@ -49,6 +51,8 @@ pub struct Candidate {
     leader: watch::Sender<LeaderSeen>,
     led: bool,
     waits_for: Option<String>,
+    lookout: Lookout,
+    stands_back: Option<Serving>,
 }
 
 /// What a candidate tells of itself.
@@ -67,7 +71,14 @@ pub struct Voice {
 
 impl Candidate {
     /// A candidate that has not looked yet.
-    pub fn new(client: Client, namespace: Namespace, identity: String, clock: Clock, voice: Voice) -> Self {
+    pub fn new(
+        client: Client,
+        namespace: Namespace,
+        identity: String,
+        clock: Clock,
+        lookout: Lookout,
+        voice: Voice,
+    ) -> Self {
         let Voice { inbox, log, metrics, troubles, leader } = voice;
         Self {
             api: Api::namespaced(client, namespace.as_str()),
@@ -82,6 +93,8 @@ impl Candidate {
             leader,
             led: false,
             waits_for: None,
+            lookout,
+            stands_back: None,
         }
     }
 
@@ -103,7 +116,8 @@ impl Candidate {
         for _try in 0..2 {
             let Some((record, version)) = self.election.release(self.clock.now()) else { return };
             let lease = self.encode(&record, Some(version));
-            if self.api.replace(LEADER_LEASE, &params(), &lease).await.is_ok() {
+            if let Ok(written) = self.api.replace(LEADER_LEASE, &params(), &lease).await {
+                self.election.observe(Some((record, version_of(&written))), self.clock.mono());
                 return;
             }
             let Ok(found) = self.api.get_opt(LEADER_LEASE).await else { return };
@@ -130,6 +144,9 @@ impl Candidate {
     }
 
     async fn attempt(&mut self) {
+        if self.stands_back().await {
+            return;
+        }
         if self.election.must_read(self.clock.mono()) {
             match self.bounded(self.api.get_opt(LEADER_LEASE)).await {
                 Ok(found) => self.election.observe(found.as_ref().map(decode), self.clock.mono()),
@@ -146,6 +163,35 @@ impl Candidate {
             }
         };
         self.write(record, version).await;
+    }
+
+    /// Whether an older install serves this cluster. Whoever led then gives the lead up.
+    async fn stands_back(&mut self) -> bool {
+        // Where the API server does not say, nobody else is known to serve; the watch of all Leases, which needs the same right, tells it.
+        let serving = self.lookout.serving(self.clock.mono()).await.unwrap_or_default();
+        if serving.is_some() && self.election.leads(self.clock.mono()) {
+            self.election.conflicted();
+            self.tell().await;
+            self.release().await;
+        }
+        self.metrics.stands_back(serving.is_some());
+        if serving != self.stands_back {
+            if let Some(Serving { namespace, holder }) = &serving {
+                let mut fields = self.fields();
+                fields.extend([
+                    ("other".to_owned(), Value::from(namespace.as_str())),
+                    ("holder".to_owned(), Value::from(holder.as_str())),
+                ]);
+                let message = format!(
+                    "{holder} in the namespace {namespace} serves this cluster, and its install is the older one: this one stands back; \
+                     keep one install a cluster (docs/operations.md), or let each select pods of its own and set --other-installs ignore"
+                );
+                self.log.say(EventType::StandsBack, &message, &fields);
+            }
+            self.waits_for = None;
+            self.stands_back = serving;
+        }
+        self.stands_back.is_some()
     }
 
     async fn write(&mut self, record: Record, version: Option<Version>) {
@@ -203,14 +249,18 @@ impl Candidate {
     }
 
     fn show(&self) {
-        if let Some((record, unchanged_ms)) = self.election.seen(self.clock.mono()) {
-            self.leader.send_replace(LeaderSeen {
-                holder: record.holder.clone(),
-                renewed_at: Some(record.renewed_at),
-                unchanged_ms,
-                known: true,
-            });
+        let seen = self.election.seen(self.clock.mono());
+        if seen.is_none() && self.stands_back.is_none() {
+            return;
         }
+        let record = seen.map(|(record, _)| record);
+        self.leader.send_replace(LeaderSeen {
+            holder: record.and_then(|record| record.holder.clone()),
+            renewed_at: record.map(|record| record.renewed_at),
+            unchanged_ms: seen.map_or(0, |(_, unchanged_ms)| unchanged_ms),
+            known: true,
+            stands_back: self.stands_back.clone(),
+        });
     }
 
     fn waits(&mut self, holder: String, twin: bool) {

@@ -18,6 +18,7 @@ mod inventory_files;
 mod kind;
 mod log;
 mod metrics;
+mod other_installs;
 mod output;
 mod own_place;
 mod page;

@@ -25,6 +25,7 @@ use crate::http::{Listener, PageSources, Sources};
 use crate::input;
 use crate::log::{EventType, Fields, Log, listen_to_libraries};
 use crate::metrics::Metrics;
+use crate::other_installs::Lookout;
 use crate::own_place;
 use crate::page;
 use crate::publish::Publisher;
@@ -148,7 +149,8 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
     let (cluster, asked) = watched::channel(Arc::clone(&troubles));
     let voice =
         Voice { inbox: inbox.clone(), log: log.clone(), metrics: metrics.clone(), troubles, leader: told_leader };
-    let candidate = Candidate::new(client.clone(), namespace, identity, clock, voice);
+    let lookout = Lookout::new(client.clone(), namespace.clone(), flags.other_installs);
+    let candidate = Candidate::new(client.clone(), namespace, identity, clock, lookout, voice);
 
     let (told_synced, synced) = signal::channel(false);
     let (told_leading, leading) = signal::channel(false);

@@ -56,6 +56,8 @@ pub struct Answer {
 pub fn coordinator_command() -> Command {
     let mut command = Command::new(binaries::coordinator());
     command.env_clear().env("AWS_EC2_METADATA_DISABLED", "true").env("HOME", "/nonexistent");
+    // Tests share a real control plane, each with an install of its own.
+    command.env("OTHER_INSTALLS", "ignore");
     command
 }
 

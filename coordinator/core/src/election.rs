@@ -20,7 +20,7 @@ pub const RENEW_DEADLINE_MS: u64 = 10_000;
 pub const RETRY_PERIOD_MS: u64 = 2_000;
 
 /// The longest duration that is believed, s. A record edited by hand to last for years must not leave the cluster without a leader.
-const BELIEVED_LEASE_S_MAX: u32 = 60;
+pub(crate) const BELIEVED_LEASE_S_MAX: u32 = 60;
 
 /// `spec.leaseTransitions` is an i32 in the API.
 const TRANSITIONS_MAX: u32 = i32::MAX as u32;

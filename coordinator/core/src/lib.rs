@@ -27,6 +27,7 @@ mod lead;
 mod left_receipts;
 mod limit;
 pub mod mode;
+pub mod neighbours;
 pub mod notice;
 pub mod objects;
 pub mod on_backup;

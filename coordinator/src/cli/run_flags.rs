@@ -28,6 +28,15 @@ pub enum SchedulesMode {
     Apply,
 }
 
+/// What to do about another install of this product in the cluster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum OtherInstalls {
+    /// Of two the older one serves.
+    StandBack,
+    /// Both serve; each must select pods of its own.
+    Ignore,
+}
+
 impl SchedulesMode {
     /// Its word on the command line.
     pub const fn word(self) -> &'static str {
@@ -92,6 +101,10 @@ pub struct RunFlags {
     /// The coordinator's own namespace [default: the pod's, else velero]
     #[arg(long, env = "POD_NAMESPACE", value_name = "NAMESPACE")]
     pub namespace: Option<Namespace>,
+
+    /// Another install of this product, in another namespace: stand-back (the older one serves) or ignore (each selects pods of its own)
+    #[arg(long, env, value_name = "WHAT", value_enum, ignore_case = true, default_value_t = OtherInstalls::StandBack)]
+    pub other_installs: OtherInstalls,
 
     /// This process among all coordinators: must differ between replicas [default: the host name]
     #[arg(long, env = "POD_NAME", value_name = "NAME", value_parser = values::not_empty)]

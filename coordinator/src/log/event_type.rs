@@ -39,6 +39,7 @@ event_types! {
     Synced = "synced", Info, "All first lists are in: decisions begin (on the leader).";
     Leading = "leading", Info, "This process leads.";
     Following = "following", Info, "This process does not lead (any more); `holder` does.";
+    StandsBack = "stands_back", Warning, "An older install of this product, in the namespace `other`, serves the cluster: this one releases nothing and writes no Schedule.";
     IdentityConflict = "identity_conflict", Error, "Another living process leads under this process's identity.";
     ApiUnusable = "api_unusable", Error, "The API server refuses or does not answer; the message says what to do. Tried again.";
     ApiUsable = "api_usable", Info, "What `api_unusable` said is over.";

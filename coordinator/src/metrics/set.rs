@@ -64,6 +64,7 @@ pub(super) struct Set {
     events_dropped: Family<WhyLabel, Counter>,
     kinds_unreadable: Family<ResourceLabel, Gauge>,
     leader: Gauge,
+    stands_back: Gauge,
     synced: Gauge,
     groups: Gauge,
     rounds_open: Gauge,
@@ -115,6 +116,7 @@ impl Metrics {
             events_dropped: Family::default(),
             kinds_unreadable: Family::default(),
             leader: Gauge::default(),
+            stands_back: Gauge::default(),
             synced: Gauge::default(),
             groups: Gauge::default(),
             rounds_open: Gauge::default(),
@@ -144,6 +146,11 @@ impl Metrics {
     /// Whether this process leads.
     pub fn leading(&self, leads: bool) {
         self.0.leader.set(i64::from(leads));
+    }
+
+    /// Whether an older install serves the cluster in place of this one.
+    pub fn stands_back(&self, stands_back: bool) {
+        self.0.stands_back.set(i64::from(stands_back));
     }
 
     /// All first lists are in.
@@ -348,6 +355,11 @@ impl Set {
     fn register_process(&mut self) {
         let registry = &mut self.registry;
         registry.register("leader", "1 when this process leads", self.leader.clone());
+        registry.register(
+            "stands_back",
+            "1 when an older install in another namespace serves the cluster, and this one does not",
+            self.stands_back.clone(),
+        );
         registry.register("synced", "1 once all first lists are in", self.synced.clone());
         registry.register("api_requests", "Requests to the API server", self.api_requests.clone());
         registry.register("api_write_failures", "Writes that did not succeed", self.write_failures.clone());

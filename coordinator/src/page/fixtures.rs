@@ -138,7 +138,13 @@ pub fn planned(runs: &[(GroupKey, u32)]) -> SchedulerWord {
 }
 
 pub fn leader() -> LeaderSeen {
-    LeaderSeen { holder: Some("c-0".to_owned()), renewed_at: Some(at(-1)), unchanged_ms: 1_000, known: true }
+    LeaderSeen {
+        holder: Some("c-0".to_owned()),
+        renewed_at: Some(at(-1)),
+        unchanged_ms: 1_000,
+        known: true,
+        stands_back: None,
+    }
 }
 
 pub fn parts<'a>(seen: &'a Seen, leader: &'a LeaderSeen, scheduler: &'a SchedulerWord) -> Parts<'a> {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use coordinator_core::neighbours::Serving;
 use coordinator_core::overview::{KnownGroup, OddLease};
 use coordinator_core::policy::Complaint;
 use coordinator_core::step::State;
@@ -59,6 +60,8 @@ pub struct LeaderSeen {
     pub unchanged_ms: u64,
     /// Whether the Lease was ever read.
     pub known: bool,
+    /// The older install that serves the cluster in place of this one.
+    pub stands_back: Option<Serving>,
 }
 
 impl Seen {

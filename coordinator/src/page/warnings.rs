@@ -9,6 +9,7 @@ use super::seen::{GroupSeen, Seen};
 use super::view::Parts;
 use crate::plan::words::{length, several};
 use coordinator_core::election::LEADER_LEASE_S;
+use coordinator_core::neighbours::Serving;
 
 /// So many examples stand below a warning; the rest is counted.
 const EXAMPLES_MAX: usize = 3;
@@ -136,6 +137,16 @@ fn of_leader(parts: &Parts<'_>, all: &mut Vec<Warning>) {
             .advice("Without a leader no group is released: hooks go on by themselves, unadmitted, when they have waited 25 s.")
             .runbook("SnapshotCoordinatorNoLeader")
     };
+    if let Some(Serving { namespace, holder }) = &leader.stands_back {
+        let text = format!(
+            "{holder} in the namespace {namespace} serves this cluster: this install is the younger one and stands back."
+        );
+        all.push(
+            Warning::new(Severity::Critical, "other-install", text)
+                .advice("Keep one install a cluster: docs/operations.md, “Two installs”."),
+        );
+        return;
+    }
     match &leader.holder {
         _ if !leader.known => {}
         None => all.push(absent("No coordinator leads.".to_owned())),

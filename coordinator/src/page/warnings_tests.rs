@@ -4,6 +4,7 @@ use super::*;
 use crate::page::fixtures::{at, group, key, leader, limit, parts, planned, ran, runs, seen};
 use crate::page::planned::{HeldUp, Planned, SchedulerWord};
 use crate::page::seen::LeaderSeen;
+use coordinator_core::neighbours::Serving;
 use coordinator_core::policy::Complaint;
 use coordinator_core::schedule_apply::missed::Missed;
 use std::path::Path;
@@ -56,6 +57,14 @@ fn nobody_leads() {
     let silent = LeaderSeen { unchanged_ms: 15_001, ..leader() };
     assert_eq!(codes(&parts(&seen, &silent, &word)), ["no-leader"]);
     assert_eq!(codes(&parts(&seen, &LeaderSeen::default(), &word)), Vec::<&str>::new(), "not looked yet");
+}
+
+#[test]
+fn an_older_install_that_serves_is_told_and_nothing_of_a_leader_is() {
+    let (seen, word) = (seen(vec![]), SchedulerWord::default());
+    let stands_back = Some(Serving { namespace: "velero".parse().unwrap(), holder: "v-0".to_owned() });
+    let leader = LeaderSeen { holder: None, stands_back, ..leader() };
+    assert_eq!(codes(&parts(&seen, &leader, &word)), ["other-install"]);
 }
 
 #[test]

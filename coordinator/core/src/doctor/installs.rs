@@ -27,7 +27,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         [_, others @ ..] => findings.push(Finding::error(
             "two-installs",
             format!("Deployment {}", installs.join(", ")),
-            "each has a budget and a leader of its own, so together they release twice what EC2 allows, and their group Leases fight",
+            "the older one serves and the other stands back; with --other-installs ignore each has a budget of its own, so that together they release twice what EC2 allows",
             others.iter().filter_map(|it| it.split_once('/')).map(|(namespace, name)| format!("kubectl -n {namespace} delete deployment {name}")).collect::<Vec<_>>().join("; "),
         )),
     }

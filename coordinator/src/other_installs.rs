@@ -1,0 +1,55 @@
+//! Looks for other installs of this product: leader Leases in whichever namespace.
+
+use coordinator_core::neighbours::{Install, Neighbours, Serving};
+use coordinator_core::time::Mono;
+use k8s_openapi::api::coordination::v1::Lease;
+use kube::Client;
+use kube::api::{Api, ListParams};
+use shared::deadline::CALL_TIMEOUT_MS;
+use shared::identity::Namespace;
+use shared::names::LEADER_LEASE;
+use shared::time::WallTime;
+
+use crate::api::{Trouble, within};
+use crate::cli::OtherInstalls;
+use crate::election::decode;
+
+/// So many Leases are read at most: nobody has as many installs, and somebody may have made Leases of that name.
+const INSTALLS_MAX: u32 = 100;
+
+/// One who looks.
+pub struct Lookout {
+    api: Api<Lease>,
+    neighbours: Neighbours,
+    wanted: OtherInstalls,
+}
+
+impl Lookout {
+    /// One who has not looked yet.
+    pub fn new(client: Client, own: Namespace, wanted: OtherInstalls) -> Self {
+        Self { api: Api::all(client), neighbours: Neighbours::new(own), wanted }
+    }
+
+    /// Looks again if it is time to; says which install serves in our place.
+    ///
+    /// # Errors
+    /// When the API server does not say; what was seen before still counts.
+    pub async fn serving(&mut self, now: Mono) -> Result<Option<Serving>, Trouble> {
+        if self.wanted == OtherInstalls::Ignore {
+            return Ok(None);
+        }
+        if self.neighbours.must_look(now) {
+            let named = ListParams::default().fields(&format!("metadata.name={LEADER_LEASE}")).limit(INSTALLS_MAX);
+            let leases = within(CALL_TIMEOUT_MS, self.api.list(&named)).await?;
+            self.neighbours.observe(leases.items.iter().filter_map(install).collect(), now);
+        }
+        Ok(self.neighbours.serving(now))
+    }
+}
+
+fn install(lease: &Lease) -> Option<Install> {
+    let created = lease.metadata.creation_timestamp.as_ref().map_or(WallTime::EPOCH, |time| WallTime::from(time.0));
+    let namespace = lease.metadata.namespace.as_deref()?.parse().ok()?;
+    let (record, _version) = decode(lease);
+    Some(Install { namespace, created, record })
+}
