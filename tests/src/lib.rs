@@ -14,6 +14,7 @@ pub mod demo;
 pub mod driver_metrics;
 pub mod ebs;
 pub mod isolated;
+pub mod kubectl;
 pub mod original;
 pub mod original_real;
 pub mod pair;

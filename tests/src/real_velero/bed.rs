@@ -24,6 +24,15 @@ pub const NODE: &str = "node";
 /// Where every container has the hook-agent.
 pub const IMAGE_HOOK_AGENT: &str = "/hooks/hook-agent";
 
+/// An image whose containers hold one program, which they run: what `images/` makes.
+#[derive(Clone, Debug)]
+pub struct Image {
+    /// What pods call it.
+    pub name: String,
+    /// The program; nothing: an image that holds nothing, and runs nothing.
+    pub program: Option<PathBuf>,
+}
+
 /// From the kubelet's start to its Node's Ready. Seen: 0.3 s; the rest is for a busy machine.
 const NODE_TIMEOUT: Duration = Duration::from_mins(1);
 
@@ -52,6 +61,11 @@ impl std::fmt::Debug for RealBed {
 impl RealBed {
     /// Starts all of it, inside of [`crate::isolated::run`]. About 8 s.
     pub async fn start() -> anyhow::Result<Self> {
+        Self::start_with(&[]).await
+    }
+
+    /// The same, with images of their own.
+    pub async fn start_with(images: &[Image]) -> anyhow::Result<Self> {
         let programs = programs::RealPrograms::from_environment()?;
         let definitions = Definitions::Folder(programs.definitions.clone());
         let control_plane = ControlPlane::start_with(&definitions).await.context("starting the control plane")?;
@@ -61,7 +75,7 @@ impl RealBed {
         let client = control_plane.client().await;
         cluster::prepare(&client).await.context("preparing the cluster")?;
         objects::put_location(&client, &bucket.s3.url()).await?;
-        let kubelet = start_kubelet(&control_plane, &programs, &folder)?;
+        let kubelet = start_kubelet(&control_plane, &programs, &folder, images)?;
         let bed =
             Self { control_plane, bucket, mounts: Arc::default(), programs, folder, kubelet: Mutex::new(kubelet) };
         bed.node_ready(&client).await?;
@@ -114,7 +128,27 @@ fn image(folder: &Path) -> PathBuf {
     folder.join("image")
 }
 
-fn start_kubelet(control_plane: &ControlPlane, programs: &RealPrograms, folder: &Path) -> anyhow::Result<Process> {
+/// Lays the images out; gives the kubelet's flags about them.
+fn lay_out(images: &[Image], folder: &Path) -> anyhow::Result<Vec<String>> {
+    let mut flags = Vec::new();
+    for (index, Image { name, program }) in images.iter().enumerate() {
+        let root = folder.join("images").join(index.to_string());
+        std::fs::create_dir_all(&root).with_context(|| format!("making {}", root.display()))?;
+        flags.extend(["--image".to_owned(), format!("{name}={}", root.display())]);
+        let Some(program) = program else { continue };
+        let file = program.file_name().and_then(OsStr::to_str).context("a program has a name")?;
+        std::fs::copy(program, root.join(file)).with_context(|| format!("copying {}", program.display()))?;
+        flags.extend(["--entrypoint".to_owned(), format!("{name}=/{file}")]);
+    }
+    Ok(flags)
+}
+
+fn start_kubelet(
+    control_plane: &ControlPlane,
+    programs: &RealPrograms,
+    folder: &Path,
+    images: &[Image],
+) -> anyhow::Result<Process> {
     let agent = image(folder).join(IMAGE_HOOK_AGENT.trim_start_matches('/'));
     let hooks = agent.parent().context("the agent lies in a folder")?;
     std::fs::create_dir_all(hooks).with_context(|| format!("making {}", hooks.display()))?;
@@ -136,8 +170,10 @@ fn start_kubelet(control_plane: &ControlPlane, programs: &RealPrograms, folder: 
         ("--api-server-host", host.as_ref()),
         ("--api-server-port", port.as_ref()),
     ];
+    let of_images = lay_out(images, folder)?;
     let flags = arguments.iter().flat_map(|(flag, value)| [OsStr::new(*flag), *value]);
     // Hooks of tests may be shell scripts; what Velero restores has no node yet; a resident is its container's own command.
     let flags = flags.chain(["--host-tools", "--schedule", "--run-containers"].map(OsStr::new));
+    let flags = flags.chain(of_images.iter().map(OsStr::new));
     Process::start("kubelet", &programs.kubelet, flags, &[], &folder.join("kubelet.log"))
 }

@@ -21,7 +21,7 @@ mod server;
 mod server_log;
 mod tail;
 
-pub use bed::{IMAGE_HOOK_AGENT, NODE, RealBed};
+pub use bed::{IMAGE_HOOK_AGENT, Image, NODE, RealBed};
 pub use chain::{SnapshotChain, prepare_with_chain};
 pub use follow::Mounts;
 pub use programs::{RealPrograms, prepare};

@@ -11,8 +11,7 @@ use kube::api::{Patch, PatchParams, PostParams};
 use kube::{Api, Client};
 use serde_json::json;
 use testbed::control_plane::ControlPlane;
-
-use crate::kubectl;
+use testbed::kubectl;
 
 /// The longest that any condition is waited for: far more than each takes, so that a slow machine fails no test.
 pub const PATIENCE: Duration = Duration::from_mins(1);

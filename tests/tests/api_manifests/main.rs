@@ -8,7 +8,6 @@ mod cluster;
 mod forging;
 mod hooks;
 mod injected;
-mod kubectl;
 mod limits;
 mod needed;
 mod overlays;

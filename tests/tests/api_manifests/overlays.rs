@@ -11,9 +11,9 @@ use kube::api::PostParams;
 use serde_json::json;
 use testbed::control_plane::ControlPlane;
 use testbed::control_plane::shared::{is_ci, say};
+use testbed::kubectl::{self, Said, manifests};
 
 use crate::cluster::{SHOP, SYSTEM, text};
-use crate::kubectl::{self, Said, manifests};
 use crate::rendered::OVERLAYS;
 
 const KINDS_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/prometheus-operator-kinds.sh");

@@ -10,9 +10,9 @@ use kube::Api;
 use kube::api::PostParams;
 use serde_json::json;
 use testbed::control_plane::ControlPlane;
+use testbed::kubectl;
 
 use crate::cluster::{SHOP, SHOP_ACCOUNT};
-use crate::kubectl;
 
 /// All blocks of a page together: some twenty calls of kubectl, half a second each on a busy machine.
 const PAGE_TIMEOUT: Duration = Duration::from_mins(5);

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::kubectl;
+use testbed::kubectl;
 
 pub const OVERLAYS: [&str; 6] = ["default", "dry-run", "eks", "enrolled-namespaces", "minimal", "workload-example"];
 

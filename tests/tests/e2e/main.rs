@@ -8,6 +8,7 @@ mod definitions;
 mod disks;
 mod frozen;
 mod hooks;
+mod installed;
 mod lead;
 mod native;
 mod original;

@@ -24,6 +24,8 @@ type container struct {
 	environment []string
 	// credential is nil for root.
 	credential *syscall.Credential
+	// entrypoint is what the image runs; empty where that is not known.
+	entrypoint string
 	// initial containers run to their end, one by one, before the others begin.
 	initial bool
 

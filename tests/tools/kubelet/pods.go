@@ -188,11 +188,12 @@ func (k *kubelet) makePod(ctx context.Context, pod *corev1.Pod) (*startedPod, er
 		return nil, err
 	}
 	for i := range pod.Spec.InitContainers {
-		made := &container{pod: pod, spec: &pod.Spec.InitContainers[i], initial: true}
+		made := k.newContainer(pod, &pod.Spec.InitContainers[i])
+		made.initial = true
 		started.ordered = append(started.ordered, made)
 	}
 	for i := range pod.Spec.Containers {
-		made := &container{pod: pod, spec: &pod.Spec.Containers[i]}
+		made := k.newContainer(pod, &pod.Spec.Containers[i])
 		started.ordered = append(started.ordered, made)
 		started.containers[made.spec.Name] = made
 	}
@@ -203,6 +204,10 @@ func (k *kubelet) makePod(ctx context.Context, pod *corev1.Pod) (*startedPod, er
 		}
 	}
 	return started, nil
+}
+
+func (k *kubelet) newContainer(pod *corev1.Pod, spec *corev1.Container) *container {
+	return &container{pod: pod, spec: spec, entrypoint: k.settings.entrypoints[spec.Image]}
 }
 
 // refresh makes the pod's volumes, or brings those up to date that follow the API server.
@@ -246,8 +251,8 @@ func (k *kubelet) refuse(pod *corev1.Pod) error {
 		if container.RestartPolicy != nil {
 			return unsupported("init container %q with a restartPolicy", container.Name)
 		}
-		if len(container.Command) == 0 {
-			return unsupported("init container %q without a command: an image's own is not known", container.Name)
+		if len(container.Command) == 0 && k.settings.entrypoints[container.Image] == "" {
+			return unsupported("init container %q without a command: its image's own is not known", container.Name)
 		}
 	}
 	for _, container := range pod.Spec.Containers {

@@ -26,7 +26,9 @@ type settings struct {
 	imageRoot string
 	// images holds what containers of one image start with, instead of imageRoot.
 	images map[string]string
-	log    string
+	// entrypoints holds the programs that images run by themselves; of an image that is not here none is known.
+	entrypoints map[string]string
+	log         string
 	// apiServerHost and apiServerPort become KUBERNETES_SERVICE_HOST and _PORT.
 	apiServerHost string
 	apiServerPort string
@@ -35,22 +37,22 @@ type settings struct {
 	runContainers bool
 }
 
-// imageFlags collects repeated --image NAME=DIR.
+// imageFlags collects repeated flags that say something of an image: NAME=PATH.
 type imageFlags map[string]string
 
 func (images imageFlags) String() string { return fmt.Sprint(map[string]string(images)) }
 
 func (images imageFlags) Set(value string) error {
-	name, directory, found := strings.Cut(value, "=")
-	if !found || name == "" {
-		return errors.New("wants NAME=DIR")
+	name, path, found := strings.Cut(value, "=")
+	if !found || name == "" || path == "" {
+		return errors.New("wants NAME=PATH")
 	}
-	images[name] = directory
+	images[name] = path
 	return nil
 }
 
 func parseSettings(arguments []string) (settings, error) {
-	s := settings{images: map[string]string{}}
+	s := settings{images: map[string]string{}, entrypoints: map[string]string{}}
 	flags := flag.NewFlagSet("kubelet-stand-in", flag.ContinueOnError)
 	listenAddress := flags.String("listen", "127.0.0.1:10250", "loopback address of the exec endpoint")
 	flags.StringVar(&s.kubeconfig, "kubeconfig", "", "who to be at the API server (wanted: an administrator)")
@@ -60,6 +62,7 @@ func parseSettings(arguments []string) (settings, error) {
 	flags.StringVar(&s.root, "root", "", "folder for pods (ROOT/NAMESPACE/POD-UID/CONTAINER) and persistent volumes (ROOT/.volumes/PV)")
 	flags.StringVar(&s.imageRoot, "image-root", "", "what each container's root file system starts with, e.g. hooks/hook-agent")
 	flags.Var(imageFlags(s.images), "image", "NAME=DIR: what containers of this image start with instead; may be repeated")
+	flags.Var(imageFlags(s.entrypoints), "entrypoint", "NAME=PATH: the program that containers of this image run unless they name another; may be repeated")
 	flags.StringVar(&s.log, "log", "", "file to which a JSON line is appended for each exec's start, end, release and refusal")
 	flags.StringVar(&s.apiServerHost, "api-server-host", "", "KUBERNETES_SERVICE_HOST in containers (default: none)")
 	flags.StringVar(&s.apiServerPort, "api-server-port", "", "KUBERNETES_SERVICE_PORT in containers")

@@ -137,7 +137,7 @@ func (k *kubelet) makeAnew(ctx context.Context, started *startedPod, c *containe
 }
 
 // runOnce runs the container's command to its end, and ends all that was started in the container with it. A container
-// without a command (an image's own is not known) runs until its pod ends, with nothing in it but what is exec'd.
+// without a command (and whose image's is not known) runs until its pod ends, with nothing in it but what is exec'd.
 func (k *kubelet) runOnce(ctx context.Context, c *container, run *podRun, changed func()) int32 {
 	began := metav1.Now()
 	code, err := int32(0), error(nil)
@@ -209,14 +209,18 @@ func (c *container) terminate(ended context.Context, process *os.Process, grace 
 	}
 }
 
-// commandOf is the container's command with its arguments, variables expanded.
+// commandOf is the container's command, or its image's, with its arguments, variables expanded.
 func commandOf(c *container) []string {
-	if len(c.spec.Command) == 0 {
+	command := c.spec.Command
+	if len(command) == 0 && c.entrypoint != "" {
+		command = []string{c.entrypoint}
+	}
+	if len(command) == 0 {
 		return nil
 	}
 	values := environmentValues(c.environment)
 	var argv []string
-	for _, word := range append(append([]string{}, c.spec.Command...), c.spec.Args...) {
+	for _, word := range append(append([]string{}, command...), c.spec.Args...) {
 		argv = append(argv, expand(word, values))
 	}
 	return argv

@@ -26,8 +26,8 @@ const READY_TIMEOUT: Duration = Duration::from_mins(1);
 /// Why the cluster is not as it should be.
 #[derive(Debug, thiserror::Error)]
 pub enum ClusterError {
-    /// An object could not be made, changed or deleted.
-    #[error("{kind} {name} cannot be created, deleted or given its status")]
+    /// An object could not be read, made, changed or deleted.
+    #[error("{kind} {name} cannot be read, created, deleted or given its status")]
     Object {
         /// Its kind.
         kind: String,
@@ -167,7 +167,7 @@ async fn create_pod(
 }
 
 /// Waits for a node's kubelet.
-async fn wait_until_ready(client: &Client, pod: &ObjectName) -> Result<(), ClusterError> {
+pub(super) async fn wait_until_ready(client: &Client, pod: &ObjectName) -> Result<(), ClusterError> {
     let pods: Api<Pod> = Api::namespaced(client.clone(), &pod.namespace);
     let waited = tokio::time::timeout(READY_TIMEOUT, await_condition(pods.clone(), &pod.name, is_ready)).await;
     match waited {
@@ -191,7 +191,7 @@ async fn ensure_namespace(client: &Client, name: &str) -> Result<(), ClusterErro
 }
 
 /// Creates an object, or takes the one of that name that is there.
-async fn ensure(client: &Client, object: Value) -> Result<Value, ClusterError> {
+pub(super) async fn ensure(client: &Client, object: Value) -> Result<Value, ClusterError> {
     let failed = |source| error_for(&object, source);
     let parsed: DynamicObject =
         serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError).map_err(failed)?;
@@ -204,7 +204,7 @@ async fn ensure(client: &Client, object: Value) -> Result<Value, ClusterError> {
     made.and_then(|made| serde_json::to_value(made).map_err(kube::Error::SerdeError)).map_err(failed)
 }
 
-async fn set_status(client: &Client, object: &Value, status: Value) -> Result<(), ClusterError> {
+pub(super) async fn set_status(client: &Client, object: &Value, status: Value) -> Result<(), ClusterError> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let patch = Patch::Merge(json!({"status": status}));
     let written = api_of(client, object).patch_status(name, &PatchParams::default(), &patch).await;

@@ -3,10 +3,12 @@
 //! Plays the controllers, the scheduler, the provisioner and the kubelet's status at once, by plain requests: it works alike
 //! on the embedded server and on a real kube-apiserver without controllers.
 
+mod controller;
 mod create;
 mod objects;
 mod workload;
 
+pub use controller::{replica, roll_out};
 pub use create::{ClusterError, create, delete_pod, prepare, replace_pod};
 pub(crate) use objects::volume_name;
 pub use workload::{Made, MadePod, Owner, Workload};

@@ -1,10 +1,10 @@
-//! How is kubectl run?
+//! How is kubectl run, as a user runs it?
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use testbed::control_plane::shared::{is_ci, say};
+use crate::control_plane::shared::{is_ci, say};
 
 /// One command; discovery of all groups is the slow part.
 const TIMEOUT_S: u64 = 120;
@@ -14,7 +14,10 @@ pub fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests")
 }
 
-/// Whether there is a kubectl; its absence is said, and with `CI=true` it is a failure.
+/// Whether there is a kubectl; its absence is said.
+///
+/// # Panics
+/// When it is absent and `CI=true`.
 pub fn is_there() -> bool {
     let found =
         Command::new("kubectl").args(["version", "--client"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
@@ -48,8 +51,11 @@ pub async fn apply(kubeconfig: &Path, folder: &Path, overlay: &str) {
 }
 
 /// What kubectl said, and whether it worked.
+#[derive(Clone, Debug)]
 pub struct Said {
+    /// It ended with 0.
     pub worked: bool,
+    /// Its output, and then its errors.
     pub text: String,
 }
 
