@@ -25,6 +25,7 @@ impl State {
         for key in self.active.clone() {
             let Some(mut record) = self.groups.remove(&key) else { continue };
             if let Some(round) = &mut record.round {
+                round.note_share(now);
                 self.lead(&key, &record.stored, round, now, notices);
                 self.let_go_at_cut(&key, round, now);
                 end_long_hold(&key, round, now, notices);

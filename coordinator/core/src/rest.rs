@@ -15,6 +15,10 @@ use crate::round::Round;
 use crate::state::{GroupRecord, State};
 use crate::time::Now;
 
+/// A share is kept for at least this long, ms. Who granted it saw somebody wait; where this process believes that one to be gone, one of the two has
+/// an older view, and resting and granting would take turns as fast as the API server answers.
+const SHARE_KEPT_MS: u64 = 1_000;
+
 impl State {
     /// Whether a granted round must rest now, because a group at the head of the queue cannot have its share otherwise.
     pub(crate) fn must_rest(&self, key: &GroupKey, record: &GroupRecord, queue: &[Request], now: Now) -> bool {
@@ -42,7 +46,9 @@ impl State {
         let rounds = self.groups.values().filter_map(|record| record.round.as_ref());
         let busy: usize = rounds.map(Round::active_parts).sum();
         let workers_busy = self.settings.item_block_workers.is_some_and(|workers| busy >= workers as usize);
-        workers_busy || now.mono.ms_since(round.last_active) >= self.settings.barrier_stall_ms
+        let had_ms = round.share_since.map_or(0, |(_, since)| now.mono.ms_since(since));
+        let quiet_ms = now.mono.ms_since(round.last_active).min(had_ms);
+        (workers_busy && had_ms >= SHARE_KEPT_MS) || quiet_ms >= self.settings.barrier_stall_ms
     }
 
     /// Whether the write that lets a round rest is on its way: until its answer is here, nobody is admitted under that number.

@@ -60,6 +60,8 @@ impl Lead {
 pub struct Round {
     /// The number under which it was granted.
     pub epoch: Option<Epoch>,
+    /// Since when it has its share under its number, as this process saw it.
+    pub share_since: Option<(Epoch, Mono)>,
     /// How it is released now.
     pub mode: Mode,
     /// Whether a barrier stalled.
@@ -105,6 +107,7 @@ impl Round {
     pub fn open(mode: Mode, backup: Option<ObjectKey>, past: BTreeMap<AttemptId, AttemptEntry>, now: Now) -> Self {
         Self {
             epoch: None,
+            share_since: None,
             mode,
             degraded: false,
             policy: HoldPolicy::default(),
@@ -271,6 +274,13 @@ impl Round {
             {
                 entry.verdict = AttemptVerdict::Ended;
             }
+        }
+    }
+
+    /// Notes when this process first saw it have its share.
+    pub fn note_share(&mut self, now: Now) {
+        if self.epoch != self.share_since.map(|(epoch, _)| epoch) {
+            self.share_since = self.epoch.map(|epoch| (epoch, now.mono));
         }
     }
 

@@ -83,6 +83,17 @@ fn play(model: &mut Model, moves: &[Move]) {
     }
 }
 
+#[test]
+fn coordinators_that_differ_about_a_member_do_not_rest_and_grant_in_turns() {
+    // To the first one g1-0 waits still, to the second, which has known its Lease for longer, it is gone; g0-0 waits for the share.
+    let mut model = Model::new(&[3, 3], 1, 2, barrier).with_residents();
+    let lost = [Move::Call(1, 0, false), Move::Call(1, 2, false)];
+    let late = [Move::Arrive(0), Move::Tick(6_000), Move::Tick(40_000)];
+    let moves: Vec<Move> = [Move::Arrive(3), Move::Restart(1)].into_iter().chain(lost).chain(late).collect();
+    play(&mut model, &moves);
+    run_out(&mut model);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 2_000, ..ProptestConfig::default() })]
 
