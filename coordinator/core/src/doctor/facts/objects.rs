@@ -1,0 +1,279 @@
+//! The fields of the cluster's objects that the checks read.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+use serde_json::Value;
+
+/// The fields of `metadata`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Meta {
+    /// Empty for what has no namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its annotations.
+    pub annotations: BTreeMap<String, String>,
+    /// Its owners.
+    pub owner_references: Vec<OwnerReference>,
+    /// Set while it is being deleted.
+    pub deletion_timestamp: Option<String>,
+}
+
+/// One of `metadata.ownerReferences`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct OwnerReference {
+    /// Its kind.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// Whether it is the controller.
+    pub controller: Option<bool>,
+}
+
+/// A Pod.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Pod {
+    /// Its metadata.
+    pub metadata: Meta,
+    /// Its containers and volumes.
+    pub spec: PodSpec,
+    /// How far it is.
+    pub status: PodStatus,
+}
+
+/// The fields of a Pod's `status`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct PodStatus {
+    /// Its phase.
+    pub phase: String,
+}
+
+impl Pod {
+    /// What people change to change it: its StatefulSet, or whatever else made it, or itself.
+    pub fn subject(&self) -> String {
+        let Meta { namespace, name, owner_references, .. } = &self.metadata;
+        match owner_references.iter().find(|owner| owner.controller == Some(true)) {
+            Some(owner) => format!("{} {namespace}/{}", owner.kind, owner.name),
+            None => format!("Pod {namespace}/{name}"),
+        }
+    }
+
+    /// Whether it runs, or may come to run.
+    pub fn lives(&self) -> bool {
+        self.metadata.deletion_timestamp.is_none() && !matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
+    }
+
+    /// Its ServiceAccount.
+    pub fn account(&self) -> &str {
+        self.spec.service_account_name.as_deref().unwrap_or("default")
+    }
+}
+
+/// The fields of a pod's `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct PodSpec {
+    /// Its containers, in order.
+    pub containers: Vec<Container>,
+    /// What runs before them.
+    pub init_containers: Vec<Container>,
+    /// Its volumes.
+    pub volumes: Vec<Volume>,
+    /// Who it is.
+    pub service_account_name: Option<String>,
+    /// Whether Kubernetes mounts its token.
+    pub automount_service_account_token: Option<bool>,
+}
+
+/// The fields of a container.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Container {
+    /// Its name.
+    pub name: String,
+    /// Its image.
+    pub image: String,
+    /// Its entry point.
+    pub command: Vec<String>,
+    /// Its arguments.
+    pub args: Vec<String>,
+    /// Its environment.
+    pub env: Vec<Variable>,
+    /// What is mounted where.
+    pub volume_mounts: Vec<Mount>,
+    /// What it may do on the node.
+    pub security_context: Option<SecurityContext>,
+}
+
+/// The fields of a container's `securityContext`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct SecurityContext {
+    /// Everything is allowed.
+    pub privileged: Option<bool>,
+    /// What is allowed beside the usual.
+    pub capabilities: Option<Capabilities>,
+}
+
+/// `capabilities`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Capabilities {
+    /// What is added.
+    pub add: Vec<String>,
+}
+
+/// One of `env`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Variable {
+    /// Its name.
+    pub name: String,
+    /// Its value; nothing where it comes from elsewhere.
+    pub value: Option<String>,
+}
+
+/// One of `volumeMounts`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Mount {
+    /// The volume.
+    pub name: String,
+    /// Where.
+    pub mount_path: String,
+}
+
+/// One of `volumes`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Volume {
+    /// Its name.
+    pub name: String,
+    /// Tokens, `ConfigMaps` and the like in one.
+    pub projected: Option<Projected>,
+}
+
+/// `projected`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Projected {
+    /// What is in it.
+    pub sources: Vec<BTreeMap<String, Value>>,
+}
+
+/// A Deployment.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Deployment {
+    /// Its metadata.
+    pub metadata: Meta,
+    /// Its template.
+    pub spec: DeploymentSpec,
+}
+
+/// The fields of a Deployment's `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct DeploymentSpec {
+    /// Its pods.
+    pub template: Template,
+}
+
+/// `spec.template`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Template {
+    /// Its pods' spec.
+    pub spec: PodSpec,
+}
+
+/// A Velero Schedule.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Schedule {
+    /// Its metadata.
+    pub metadata: Meta,
+    /// What it does when.
+    pub spec: ScheduleSpec,
+}
+
+/// The fields of a Schedule's `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct ScheduleSpec {
+    /// Whether it is paused.
+    pub paused: bool,
+    /// When.
+    pub schedule: String,
+    /// What.
+    pub template: BackupSpec,
+}
+
+/// The fields of a Backup's `spec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct BackupSpec {
+    /// Its hooks.
+    pub hooks: BackupHooks,
+}
+
+/// `hooks`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct BackupHooks {
+    /// One entry a selection of pods.
+    pub resources: Vec<HookResource>,
+}
+
+/// `hooks.resources[]`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct HookResource {
+    /// Its name.
+    pub name: String,
+    /// Before the snapshots.
+    pub pre: Vec<Hook>,
+    /// After them.
+    pub post: Vec<Hook>,
+}
+
+/// One hook.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Hook {
+    /// What is run.
+    pub exec: Option<Exec>,
+}
+
+/// `exec`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct Exec {
+    /// Where.
+    pub container: String,
+    /// What.
+    pub command: Vec<String>,
+    /// What its failure means.
+    pub on_error: String,
+    /// How long it may take.
+    pub timeout: String,
+}
+
+/// A `VolumeSnapshotClass`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct SnapshotClass {
+    /// Its metadata.
+    pub metadata: Meta,
+    /// Whose.
+    pub driver: String,
+    /// What becomes of the snapshot when its object goes.
+    pub deletion_policy: String,
+}
