@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use k8s_openapi::api::coordination::v1::Lease;
 use shared::admission::{Admission, MemberPhase};
-use shared::boot_time::SteadySpan;
+use shared::boot_time::{BootTime, SteadySpan};
 use shared::deadline::{MEMBER_LEASE_S, STANDBY_LEASE_S};
 use shared::group_lease::Epoch;
 use shared::identity::{AttemptId, GroupId, IdentityError, LeaseName, Namespace, Nonce, PodName, PodUid};
-use shared::member_lease::{MemberLease, Resident};
+use shared::member_lease::{MemberLease, Resident, annotations};
 use shared::names::member_lease;
 use shared::quiesce::QuiesceKinds;
 
@@ -25,6 +25,7 @@ pub struct Member {
     leases: Leases,
     name: LeaseName,
     record: MemberLease,
+    registered: Option<BootTime>,
     stored: Option<Stored>,
     asked: bool,
 }
@@ -107,10 +108,11 @@ impl Member {
     /// A registration that is not written yet. Errs for pod names that are too long for a Lease.
     pub fn new(leases: Leases, of: Registrant, nonce: Nonce) -> Result<Self, IdentityError> {
         let Registrant { who: Who { namespace, pod }, uid, group, left_ms, quiesce, resident } = of;
-        let now = Clock::wall();
+        let Moment { wall: now, boot: registered } = Moment::now();
         Ok(Self {
             leases,
             name: member_lease(&pod)?,
+            registered,
             record: MemberLease {
                 namespace,
                 pod,
@@ -139,7 +141,8 @@ impl Member {
 
     /// Becomes another attempt of the same hook, to be registered anew.
     pub fn start_over(&mut self, nonce: Nonce) {
-        let now = Clock::wall();
+        let Moment { wall: now, boot: registered } = Moment::now();
+        self.registered = registered;
         self.record.attempt.nonce = nonce;
         self.record.phase = MemberPhase::Waiting;
         self.record.registered_at = now;
@@ -220,6 +223,8 @@ impl Member {
 
     async fn put(&mut self, record: &MemberLease, limit: Duration) -> Result<(), CallError> {
         let mut lease = record.encode().map_err(|e| CallError::Unusable { source: Box::new(e) })?;
+        let registered = self.registered.as_ref().map(ToString::to_string).unwrap_or_default();
+        lease.metadata.annotations.get_or_insert_default().insert(annotations::REGISTERED_BOOT.to_owned(), registered);
         if let Some(Stored { uid, resource_version }) = &self.stored {
             lease.metadata.uid.clone_from(uid);
             lease.metadata.resource_version = Some(resource_version.clone());

@@ -5,13 +5,13 @@ use std::time::Duration;
 use k8s_openapi::api::coordination::v1::Lease;
 use serde_json::{Value, json};
 use shared::admission::MemberPhase;
+use shared::boot_time::BootTime;
 use shared::deadline::POST_DEADLINE_MS;
 use shared::exit_code::ExitCode;
 use shared::identity::{GroupId, LeaseName, PodUid};
 use shared::member_lease::{FAILURE_CHARS_MAX, MemberLease, annotations, let_go_annotations};
 use shared::names::{LABEL_SNAPSHOT_GROUP, member_lease};
 use shared::quiesce::LetGo;
-use shared::time::WallTime;
 
 use crate::access;
 use crate::call::CallError;
@@ -93,7 +93,7 @@ async fn end_registration(
     // Where the uid cannot be told, whoever is registered under this name is taken for this pod.
     let pod_uid = sources.uid().ok();
     let mut ending =
-        Ending { leases, name, pod_uid, began_at: began.wall, evidence: Evidence::of(found, began), tried: false };
+        Ending { leases, name, pod_uid, evidence: Evidence::of(found, began.clone()), began, tried: false };
     let mut progress = Progress::new();
     let ended = retry::until(
         clock,
@@ -215,7 +215,7 @@ struct Ending {
     leases: Leases,
     name: LeaseName,
     pod_uid: Option<PodUid>,
-    began_at: WallTime,
+    began: Moment,
     evidence: Evidence,
     tried: bool,
 }
@@ -252,8 +252,7 @@ impl Ending {
         self.leases.merge(&self.name, &patch, limit).await.map(|lease| done(&lease))
     }
 
-    /// What an earlier try may have come to without an answer, or whether the Lease is another run's by now. Both times
-    /// compared here were written by this pod's own clock.
+    /// What an earlier try may have come to without an answer, or whether the Lease is another run's by now.
     fn look(&self, lease: &Lease) -> Option<Ended> {
         let owner = lease.metadata.owner_references.iter().flatten().find(|owner| owner.kind == "Pod");
         if let (Some(owner), Some(uid)) = (owner, &self.pod_uid)
@@ -264,11 +263,21 @@ impl Ending {
         let member = MemberLease::decode(lease).ok()?;
         if member.phase == MemberPhase::Done
             && member.thawed_at == Some(self.evidence.thawed.wall)
-            && member.renewed_at == self.began_at
+            && member.renewed_at == self.began.wall
         {
             return Some(done(lease));
         }
-        (member.registered_at > self.began_at).then_some(Ended::LeftToNewer)
+        self.registered_later(lease, &member).then_some(Ended::LeftToNewer)
+    }
+
+    /// Whether this attempt registered after this process began: by the machine's own clock, because the wall clock may have been set since. Another
+    /// start of the machine was an earlier one, for this process runs in the latest. Agents of earlier versions left their wall clock alone.
+    fn registered_later(&self, lease: &Lease, member: &MemberLease) -> bool {
+        let said = lease.metadata.annotations.as_ref().and_then(|said| said.get(annotations::REGISTERED_BOOT));
+        match (said.and_then(|said| said.parse::<BootTime>().ok()), &self.began.boot) {
+            (Some(registered), Some(began)) => registered.start == began.start && registered.ms > began.ms,
+            _ => member.registered_at > self.began.wall,
+        }
     }
 
     /// [`Self::patch`] as steps that only count while the Lease is this pod's own.
@@ -294,7 +303,7 @@ impl Ending {
                 nearest.0: nearest.1,
                 exact.0: exact.1,
             } },
-            "spec": { "renewTime": self.began_at.to_string() },
+            "spec": { "renewTime": self.began.wall.to_string() },
         });
         if let Some(failure) = failure {
             let kept: String = failure.chars().take(FAILURE_CHARS_MAX).collect();

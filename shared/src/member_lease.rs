@@ -25,6 +25,8 @@ pub mod annotations {
     pub const ADMISSION: &str = "snapshot-group.velero.io/admission";
     /// [`super::MemberLease::epoch`].
     pub const EPOCH: &str = "snapshot-group.velero.io/epoch";
+    /// When the attempt registered, by the machine's clock that no setting moves ([`crate::boot_time::BootTime`]). Only the pod's own hooks read it.
+    pub const REGISTERED_BOOT: &str = "snapshot-group.velero.io/registered-boot";
     /// [`super::MemberLease::quiesced_at`].
     pub const QUIESCED_AT: &str = "snapshot-group.velero.io/quiesced-at";
     /// [`super::MemberLease::thawed_at`].

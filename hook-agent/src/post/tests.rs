@@ -1,6 +1,7 @@
 //! What `post` makes of a Lease that it finds when it tries again.
 
 use shared::identity::{AttemptId, Namespace, Nonce, PodName, PodUid};
+use shared::time::WallTime;
 
 use super::*;
 use crate::access::{Access, Token};
@@ -9,14 +10,19 @@ const START: WallTime = WallTime::EPOCH;
 
 fn ending() -> Ending {
     let client = unused_client();
+    let began = Moment { wall: START.plus_ms(60_000), boot: Some(boot("b-1", 500_000)) };
     Ending {
         leases: Leases::new(client, Namespace::new("prod").unwrap()),
         name: member_lease(&PodName::new("db-0").unwrap()).unwrap(),
         pod_uid: Some(PodUid::new("u-1").unwrap()),
-        began_at: START.plus_ms(60_000),
-        evidence: Evidence::of(&Found::Nothing, Moment { wall: START.plus_ms(60_000), boot: None }),
+        evidence: Evidence::of(&Found::Nothing, began.clone()),
+        began,
         tried: true,
     }
+}
+
+fn boot(start: &str, ms: u64) -> BootTime {
+    BootTime { start: start.to_owned(), ms }
 }
 
 /// A client whose address is never used here.
@@ -73,6 +79,22 @@ fn an_older_registration_is_ended() {
 fn a_newer_registration_is_left_alone() {
     check(&lease(MemberPhase::Waiting, 60_001, None), Some(&Ended::LeftToNewer));
     check(&lease(MemberPhase::Quiesced, 99_000, None), Some(&Ended::LeftToNewer));
+}
+
+#[test]
+fn a_clock_that_was_set_makes_no_registration_newer_or_older() {
+    const HOUR_MS: i64 = 3_600_000;
+    let registered = |wall_ms: i64, boot: &BootTime| {
+        let mut lease = lease(MemberPhase::Quiesced, wall_ms, None);
+        let said = lease.metadata.annotations.as_mut().unwrap();
+        said.insert(annotations::REGISTERED_BOOT.to_owned(), boot.to_string());
+        lease
+    };
+    // Set back by an hour since pre registered; and forth.
+    check(&registered(50_000 + HOUR_MS, &boot("b-1", 490_000)), None);
+    check(&registered(70_000 - HOUR_MS, &boot("b-1", 510_000)), Some(&Ended::LeftToNewer));
+    // Registered before the machine was started anew, when its clock of starts had run for longer.
+    check(&registered(50_000 + HOUR_MS, &boot("b-0", 900_000)), None);
 }
 
 #[test]
