@@ -50,10 +50,21 @@ pub enum Command {
     Inject(Box<InjectArgs>),
     /// Started by pre: holds what was quiesced
     #[command(hide = true)]
-    Keep(PlaceArgs),
+    Keep(KeepArgs),
     /// Started by a keeper: lets go when that is killed
     #[command(hide = true)]
     Guard(PlaceArgs),
+}
+
+/// Flags of a keeper.
+#[derive(Clone, Debug, Args)]
+pub struct KeepArgs {
+    #[command(flatten)]
+    pub place: PlaceArgs,
+
+    /// Wait on stdin until it is wanted
+    #[arg(long)]
+    pub stand_by: bool,
 }
 
 /// Flags of the processes that outlive a hook.

@@ -14,6 +14,7 @@ use tokio::time::timeout;
 use crate::clock::Moment;
 use crate::keeper::ask::{self, Held};
 use crate::keeper::place::Place;
+use crate::keeper::spawn::StandsBy;
 use crate::keeper::wire::{Hold, ReportTo};
 use crate::lines::chain;
 use crate::quiesce::choose::in_short;
@@ -79,12 +80,14 @@ pub fn not_held(why: &str) -> String {
     format!("NOT HELD STILL, its snapshot is crash-consistent ({why})")
 }
 
-/// Holds the pod still by `plan`, within `limit`. Nothing is held afterwards when that fails, or is being let go.
+/// Holds the pod still by `plan`, within `limit`; by the keeper that stands by, where one does. Nothing is held afterwards when that fails, or is
+/// being let go.
 pub async fn begin(
     plan: &Plan,
     settings: &QuiesceSettings,
     attempt: String,
     report_to: Option<ReportTo>,
+    stands_by: Option<StandsBy>,
     limit: Duration,
 ) -> Still {
     if plan.is_empty() {
@@ -105,7 +108,7 @@ pub async fn begin(
         alarm_file: settings.alarm_file.clone(),
         report_to,
     };
-    match ask::hold(&place, wanted, limit).await {
+    match ask::hold(&place, wanted, stands_by, limit).await {
         Ok(held) => {
             let words = [in_short(plan)].into_iter().chain(held.notes.clone()).collect::<Vec<_>>().join("; ");
             Still { at: Some(held.at.clone()), failure: None, words, held: Some(held) }

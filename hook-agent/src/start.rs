@@ -53,7 +53,7 @@ fn run(cli: Cli, clock: Clock) -> u8 {
             Err(e) => refuse(e),
         },
         Command::Inject(args) => return inject::run(&args),
-        Command::Keep(args) => on_runtime(keeper::run::run(Place::at(args.dir))),
+        Command::Keep(args) => on_runtime(keeper::run::run(Place::at(args.place.dir), args.stand_by)),
         Command::Guard(args) => on_runtime(keeper::guard::run(Place::at(args.dir))),
     };
     code.code()

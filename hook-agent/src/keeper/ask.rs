@@ -13,14 +13,14 @@ use crate::keeper::ending::{Reach, from_record, in_words, take_over};
 use crate::keeper::outcome::Outcome;
 use crate::keeper::place::Place;
 use crate::keeper::record::Record;
-use crate::keeper::spawn;
+use crate::keeper::spawn::{self, StandsBy};
 use crate::keeper::wire::{Answer, Ask, Hold, line, next};
 use crate::lines::chain;
 
 /// How long a living keeper may take to say that it heard, ms. A stopped one never does.
 const HEARD_MS: u64 = 5_000;
 
-/// How often to look whether the keeper listens, ms.
+/// How often to look whether a keeper listens that somebody else started, or that is just ending, ms.
 const CONNECT_POLL_MS: u64 = 5;
 
 /// How long to wait for a keeper that was started before another is, ms: it may have found one that was just ending.
@@ -70,9 +70,15 @@ impl Held {
     }
 }
 
-/// Has a keeper hold: the one that is there, or a new one.
-pub async fn hold(place: &Place, wanted: Hold, limit: Duration) -> Result<Held, HoldFailure> {
+/// Has a keeper hold: the one that is there, the one that stands by for it, or a new one.
+pub async fn hold(
+    place: &Place,
+    wanted: Hold,
+    mut stands_by: Option<StandsBy>,
+    limit: Duration,
+) -> Result<Held, HoldFailure> {
     let ask = line(&Ask::Hold(Box::new(wanted)));
+    let start_again = Duration::from_millis(START_AGAIN_MS);
     let held = timeout(limit, async {
         let mut started: Option<Instant> = None;
         loop {
@@ -92,9 +98,15 @@ pub async fn hold(place: &Place, wanted: Hold, limit: Duration) -> Result<Held, 
                     // It was killed: whoever comes next has to let go first.
                     _ => started = None,
                 }
-            } else if started.is_none_or(|at| at.elapsed() >= Duration::from_millis(START_AGAIN_MS)) {
-                spawn::keeper(place).map_err(HoldFailure::Spawn)?;
+            } else if started.is_none_or(|at| at.elapsed() >= start_again) {
+                let mut keeper = match stands_by.take().and_then(StandsBy::wanted) {
+                    Some(keeper) => keeper,
+                    None => spawn::keeper(place).map_err(HoldFailure::Spawn)?,
+                };
                 started = Some(Instant::now());
+                if keeper.listens(start_again).await {
+                    continue;
+                }
             }
             tokio::time::sleep(Duration::from_millis(CONNECT_POLL_MS)).await;
         }

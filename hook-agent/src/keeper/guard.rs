@@ -1,5 +1,6 @@
 //! The keeper's guard: a second process that does nothing but outlive the keeper, and lets go when that is killed or stuck.
 
+use std::io::Write;
 use std::os::fd::AsFd;
 use std::time::Duration;
 
@@ -35,21 +36,35 @@ pub const DISMISSED: u8 = b'd';
 /// Runs until the keeper dismisses it or is gone.
 pub async fn run(place: Place) -> ExitCode {
     spawn::leave_session();
+    spawn::call_oneself(spawn::STANDS_BY);
     // A signal to everybody in the container is the keeper's to follow; the guard follows the keeper.
     let Ok(mut signals) = Signals::listen() else { return ExitCode::Internal };
-    let Ok(Some(record)) = Record::read(&place) else { return ExitCode::Ok };
-    let attempt = record.hold.attempt.clone();
-    let opened = open_all(&record);
     let Ok(mut keeper) = std::io::stdin().as_fd().try_clone_to_owned().and_then(Receiver::from_owned_fd) else {
         return ExitCode::Internal;
     };
+    let mut word = [0; 1];
+    // It is started before there is anything to guard, so that nobody waits for that then.
+    loop {
+        tokio::select! {
+            biased;
+            read = keeper.read(&mut word) => match read {
+                Ok(1..) if word[0] == spawn::WANTED => break,
+                _ => return ExitCode::Ok,
+            },
+            _ = signals.next() => {}
+        }
+    }
+    spawn::call_oneself("agent-guard");
+    let Ok(Some(record)) = Record::read(&place) else { return ExitCode::Ok };
+    let attempt = record.hold.attempt.clone();
+    let opened = open_all(&record);
     let Ok(mut bell) = Bell::at_ms(record.end_boot_ms.saturating_add(STUCK_AFTER_MS)) else {
         return ExitCode::Internal;
     };
     let mut patient = true;
     // The keeper begins nothing before it has read this.
-    println!("ready");
-    let mut word = [0; 1];
+    // Nobody may be there to read it any more: then the loop below sees that too.
+    let _ = writeln!(std::io::stdout(), "ready");
     let why = loop {
         tokio::select! {
             biased;

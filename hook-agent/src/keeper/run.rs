@@ -1,5 +1,7 @@
 //! The keeper's life: one hold, from the hook that asks for it to the end, whatever brings that about.
 
+use std::io::Write;
+use std::os::fd::AsFd;
 use std::pin::pin;
 use std::time::Duration;
 
@@ -8,6 +10,7 @@ use shared::exit_code::ExitCode;
 use shared::quiesce::LetGo;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixListener;
+use tokio::net::unix::pipe::Receiver;
 use tokio::process::{Child, ChildStdin};
 use tokio::time::timeout;
 
@@ -22,7 +25,7 @@ use crate::keeper::place::Place;
 use crate::keeper::record::Record;
 use crate::keeper::report::report;
 use crate::keeper::watch::{Cause, Watch};
-use crate::keeper::wire::{Answer, Hold};
+use crate::keeper::wire::{Answer, Hold, ReportTo};
 use crate::keeper::{alarm, spawn};
 use crate::lines::{chain, seconds};
 use crate::retry::Pauses;
@@ -40,11 +43,20 @@ const GUARDS_MAX: u32 = 4;
 /// How often a failure to let go is cried out, ms.
 const ALARM_EVERY_MS: u64 = 60_000;
 
-/// Runs a keeper in `place`, if there is none.
-pub async fn run(place: Place) -> ExitCode {
+/// Runs a keeper in `place`, if there is none. One that stands by does nothing until it is wanted, and ends when nobody can want it any more.
+pub async fn run(place: Place, stands_by: bool) -> ExitCode {
     spawn::leave_session();
-    let Ok(Some(lock)) = place.only_keeper() else { return ExitCode::Ok };
-    let Ok(signals) = Signals::listen() else { return ExitCode::Internal };
+    let Ok(mut signals) = Signals::listen() else { return ExitCode::Internal };
+    let mut guard = None;
+    if stands_by {
+        spawn::call_oneself(spawn::STANDS_BY);
+        guard = Guard::start(&place).ok();
+        if !is_wanted(&mut signals).await {
+            return unwanted(guard).await;
+        }
+    }
+    spawn::call_oneself("agent-keeper");
+    let Ok(Some(lock)) = place.only_keeper() else { return unwanted(guard).await };
     // What a killed keeper left, whose guard was killed too: first things first.
     if let Ok(Some(record)) = Record::read(&place) {
         let log = record.hold.alarm_file.clone();
@@ -56,15 +68,19 @@ pub async fn run(place: Place) -> ExitCode {
     let _ = std::fs::remove_file(place.socket());
     let Ok(listener) = UnixListener::bind(place.socket()) else { return ExitCode::Internal };
     let mut watch = Watch::new(listener, signals);
+    // Who started this process need not look again and again. Nobody may be there to read it.
+    let _ = writeln!(std::io::stdout(), "listens");
+    // While the hook connects and asks.
+    let guard = guard.or_else(|| Guard::start(&place).ok());
     let wanted = timeout(Duration::from_millis(UNWANTED_MS), watch.first_hold()).await;
     let Ok(Some(hold)) = wanted else {
         for asker in &watch.askers {
             asker.answer(&Answer::Busy).await;
         }
         let _ = std::fs::remove_file(place.socket());
-        return ExitCode::Ok;
+        return unwanted(guard).await;
     };
-    let reported = keep(&place, hold, &mut watch).await;
+    let reported = keep(&place, hold, &mut watch, guard).await;
     let _ = std::fs::remove_file(place.socket());
     drop(lock);
     if let Some((to, outcome)) = reported {
@@ -73,17 +89,39 @@ pub async fn run(place: Place) -> ExitCode {
     ExitCode::Ok
 }
 
+/// Waits for the word of who started this process in advance. False: that one is gone, or a signal came.
+async fn is_wanted(signals: &mut Signals) -> bool {
+    let Ok(mut line) = std::io::stdin().as_fd().try_clone_to_owned().and_then(Receiver::from_owned_fd) else {
+        return false;
+    };
+    let mut word = [0; 1];
+    tokio::select! {
+        biased;
+        read = line.read(&mut word) => matches!(read, Ok(1..)) && word[0] == spawn::WANTED,
+        _ = signals.next() => false,
+    }
+}
+
+/// Ends without having held anything.
+async fn unwanted(guard: Option<Guard>) -> ExitCode {
+    if let Some(mut guard) = guard {
+        guard.dismiss().await;
+    }
+    ExitCode::Ok
+}
+
 /// Holds and lets go. Gives what is to be reported, when no hook is there to do it.
-async fn keep(place: &Place, hold: Hold, watch: &mut Watch) -> Option<(crate::keeper::wire::ReportTo, Outcome)> {
+async fn keep(place: &Place, hold: Hold, watch: &mut Watch, guard: Option<Guard>) -> Option<(ReportTo, Outcome)> {
     let limit_ms = hold.limit_ms;
     let mut holding = match Holding::new(place.clone(), hold) {
         Ok(holding) => holding,
         Err(e) => {
             refuse(watch, format!("the record of what is held cannot be written: {e}")).await;
+            unwanted(guard).await;
             return None;
         }
     };
-    let mut guard = match Guard::start(place).await {
+    let mut guard = match Guard::ready(guard, place).await {
         Ok(guard) => guard,
         Err(why) => {
             Record::forget(place);
@@ -223,6 +261,15 @@ fn in_short(cause: &Cause, limit_ms: u64) -> String {
     }
 }
 
+/// What came of telling a guard to begin.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Begun {
+    /// It guards.
+    Ready,
+    /// It was killed.
+    Gone,
+}
+
 /// The keeper's end of its guard.
 struct Guard {
     child: Child,
@@ -232,25 +279,43 @@ struct Guard {
 }
 
 impl Guard {
-    async fn start(place: &Place) -> Result<Self, String> {
+    /// Starts one, which does nothing yet.
+    fn start(place: &Place) -> Result<Self, String> {
         let mut child = spawn::guard(place).map_err(|e| format!("the keeper's guard cannot be started: {e}"))?;
-        let mut line = child.stdin.take();
-        let mut ready = [0; 1];
-        let heard = match child.stdout.take() {
-            Some(mut out) => {
-                let read = timeout(Duration::from_millis(GUARD_READY_MS), out.read(&mut ready)).await;
-                matches!(read, Ok(Ok(1..)))
-            }
-            None => false,
-        };
-        if !heard {
-            // It may be slow, not dead: then it must not take the end of this line for the end of the keeper.
-            if let Some(line) = &mut line {
-                let _ = line.write_all(&[DISMISSED]).await;
-            }
-            return Err("the keeper's guard did not get ready".to_owned());
-        }
+        let line = child.stdin.take();
         Ok(Self { child, line, started: 1, given_up: false })
+    }
+
+    /// One that guards what is written down: this one, or another where it was killed before it was wanted.
+    async fn ready(started: Option<Self>, place: &Place) -> Result<Self, String> {
+        if let Some(mut guard) = started
+            && guard.begin().await? == Begun::Ready
+        {
+            return Ok(guard);
+        }
+        let mut guard = Self::start(place)?;
+        match guard.begin().await? {
+            Begun::Ready => Ok(guard),
+            Begun::Gone => Err("the keeper's guard did not get ready".to_owned()),
+        }
+    }
+
+    /// Has it read what is written down, and waits until it has. Errs when that takes too long.
+    async fn begin(&mut self) -> Result<Begun, String> {
+        let (Some(line), Some(out)) = (&mut self.line, &mut self.child.stdout) else { return Ok(Begun::Gone) };
+        let ready = timeout(Duration::from_millis(GUARD_READY_MS), async {
+            line.write_all(&[spawn::WANTED]).await?;
+            out.read(&mut [0; 1]).await
+        });
+        match ready.await {
+            Ok(Ok(1..)) => Ok(Begun::Ready),
+            Ok(Ok(0) | Err(_)) => Ok(Begun::Gone),
+            Err(_) => {
+                // It may be slow, not dead: then it must not take the end of this line for the end of the keeper.
+                let _ = line.write_all(&[DISMISSED]).await;
+                Err("the keeper's guard did not get ready".to_owned())
+            }
+        }
     }
 
     /// Waits until it was killed.
@@ -264,7 +329,7 @@ impl Guard {
     async fn replace(&mut self, place: &Place) {
         let started = self.started + 1;
         // Without a guard the keeper still lets go in time; only its own violent end would then wait for post or a next pre.
-        let next = if started <= GUARDS_MAX { Self::start(place).await.ok() } else { None };
+        let next = if started <= GUARDS_MAX { Self::ready(None, place).await.ok() } else { None };
         match next {
             Some(guard) => *self = Self { started, ..guard },
             None => self.given_up = true,

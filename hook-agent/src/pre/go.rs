@@ -147,7 +147,7 @@ pub(super) async fn hold_still(hook: &Hook, member: Option<&Member>, within_ms: 
         lease: member.lease_name().clone(),
         group: Some(member.group().clone()),
     });
-    quiesce::begin(&hook.plan, &hook.quiesce, attempt, report_to, limit).await
+    quiesce::begin(&hook.plan, &hook.quiesce, attempt, report_to, None, limit).await
 }
 
 /// Fails when it could not be held still and the user wants that to be a failure.

@@ -19,6 +19,7 @@ use crate::decide::{CallTo, is_over};
 use crate::group::{self, Known};
 use crate::keeper::place::Place;
 use crate::keeper::record::Record;
+use crate::keeper::spawn::StandsBy;
 use crate::leases::Leases;
 use crate::lines::{Lines, chain};
 use crate::pre::nonce;
@@ -93,6 +94,8 @@ pub struct Lead {
     pub quiesce: QuiesceSettings,
     /// Where keepers are.
     pub place: Place,
+    /// The keeper that stands by for the next call.
+    pub keeper: RefCell<Option<StandsBy>>,
     /// Why nothing may be frozen, if the sweep failed.
     pub unswept: Option<String>,
     /// How it talks.
@@ -234,6 +237,8 @@ impl Lead {
                     failing = stood.is_err();
                     if failing {
                         due = after(FIND_AGAIN_MS);
+                    } else if !self.is_held() {
+                        self.have_a_keeper_stand_by();
                     }
                 },
             }

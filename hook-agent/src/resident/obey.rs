@@ -13,6 +13,7 @@ use crate::keeper::ask::{Found, let_go};
 use crate::keeper::outcome::Outcome;
 use crate::keeper::place::Place;
 use crate::keeper::report::report;
+use crate::keeper::spawn::{self, StandsBy};
 use crate::keeper::wire::ReportTo;
 use crate::lines::chain;
 use crate::member::{Change, Member, Written};
@@ -54,7 +55,8 @@ impl Lead {
         let attempt = member.attempt().clone();
         let limit = Duration::from_millis(within_ms.saturating_sub(clock.elapsed_ms()));
         let to = Some(self.report_to(own));
-        let still = quiesce::begin(&self.plan, &self.quiesce, attempt.to_string(), to, limit).await;
+        let stands_by = self.keeper.take();
+        let still = quiesce::begin(&self.plan, &self.quiesce, attempt.to_string(), to, stands_by, limit).await;
         let fails = self.quiesce.on_failure == Policy::Fail;
         if let Some(why) = still.failure.clone().filter(|_| fails) {
             self.lines.say(format_args!("round {epoch} calls: could not hold still: {why}"));
@@ -78,6 +80,17 @@ impl Lead {
         }
         self.lines.say(format_args!("round {epoch} calls: {words}"));
         Ok(Some(Doing { call: OnCall { attempt, epoch }, words, held }))
+    }
+
+    /// Starts a keeper that stands by for the next call, with its guard: at a call, when all pods of the group do the same at once, starting two
+    /// processes would be most of the time until the pod is still.
+    pub(super) fn have_a_keeper_stand_by(&self) {
+        let is_there = self.keeper.borrow().as_ref().is_some_and(StandsBy::is_there);
+        if is_there || !self.plan.kinds().hold() {
+            return;
+        }
+        // Without one a call starts it.
+        self.keeper.replace(spawn::standby_keeper(&self.place).ok());
     }
 
     fn quiesced(&self, at: Option<Moment>, failure: Option<String>, epoch: Epoch) -> Change {

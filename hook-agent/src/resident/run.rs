@@ -107,6 +107,7 @@ async fn work(settings: &ResidentSettings, lines: &Lines) -> Result<(), Failure>
         plan: plan.clone(),
         quiesce: quiesce.with_annotations(&said, &settings.limits)?,
         place: place.clone(),
+        keeper: RefCell::new(None),
         unswept: unswept.clone(),
         lines: lines.clone(),
         wishes,

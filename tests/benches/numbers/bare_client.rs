@@ -30,6 +30,9 @@ pub fn command(url: &str, token: &str, namespace: &str, lease: &str) -> anyhow::
     Ok(command)
 }
 
+/// As sixth argument it has the file stamped by a program that is started for it, as a plan's programs are.
+pub const BY_PROGRAM: &str = "by-program";
+
 /// Is such a client. A fifth argument names a file that it stamps when it hears the word.
 pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     let (four, file) = arguments.split_at(arguments.len().min(4));
@@ -45,7 +48,11 @@ pub fn run(arguments: &[String]) -> anyhow::Result<()> {
         while let Some(event) = events.next().await {
             match event? {
                 WatchEvent::Added(lease) | WatchEvent::Modified(lease) if holder(&lease) == Some(GO) => {
-                    return file.first().map_or(Ok(()), |file| stamp::put(Path::new(file)));
+                    return match file {
+                        [] => Ok(()),
+                        [file] => stamp::put(Path::new(file)),
+                        [file, ..] => stamp::by_program(Path::new(file)),
+                    };
                 }
                 WatchEvent::Error(status) => bail!("the watch was ended: {}", status.message),
                 _ => {}

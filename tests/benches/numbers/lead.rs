@@ -54,19 +54,34 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
         let namespace = format!("lead-{size}");
         let residents = Residents::start(&pair, &agent, &namespace, size).await?;
         let mut seen = Seen::default();
-        let (mut fan_out_ms, mut spread_ms) = (Vec::new(), Vec::new());
+        let mut bare_ms = Bare::default();
         for round in 0..rounds {
-            let heard = bare_fan_out(&bare, size, round).await.context("the baseline")?;
-            fan_out_ms.push(heard.iter().copied().fold(f64::MIN, f64::max));
-            spread_ms.push(range(heard.iter().copied()));
+            let name = format!("fan-out-{size}-{round}");
+            let heard = bare_fan_out(&bare, size, &name, None).await.context("the baseline")?;
+            bare_ms.last.push(heard.iter().copied().fold(f64::MIN, f64::max));
+            bare_ms.spread.push(range(heard.iter().copied()));
+            let by_program = Some(bare_client::BY_PROGRAM);
+            let heard = bare_fan_out(&bare, size, &format!("{name}-p"), by_program).await.context("the floor")?;
+            bare_ms.by_program.push(heard.into_iter().fold(f64::MIN, f64::max));
             seen.take(&pair, &residents, &namespace, &format!("skew-{round}")).await?;
         }
-        figures.extend(seen.figures(size, fan_out_ms, spread_ms));
+        figures.extend(seen.figures(size, bare_ms));
         pair.restart_velero(|velero| velero.csi_poll = POLL).await?;
         figures.extend(frozen(&pair, &agent, size, &residents, &namespace).await?);
         pair.restart_velero(|velero| velero.csi_poll = SHORT_POLL).await?;
     }
     Ok(figures)
+}
+
+/// What bare watches of one Lease showed, ms: one number a write.
+#[derive(Default)]
+struct Bare {
+    /// From the write to the last that heard it.
+    last: Vec<f64>,
+    /// From the first to the last that heard it.
+    spread: Vec<f64>,
+    /// From the write to the last whose program, started for that, has run.
+    by_program: Vec<f64>,
 }
 
 /// What Backups of a group with residents showed, ms: one number a Backup, but for `held`, which is one a pod.
@@ -97,7 +112,7 @@ impl Seen {
         Ok(())
     }
 
-    fn figures(self, size: u32, fan_out_ms: Vec<f64>, spread_ms: Vec<f64>) -> [Figure; 4] {
+    fn figures(self, size: u32, bare: Bare) -> [Figure; 5] {
         let figure = |what: &str, ours: &[f64], baseline: Option<(&str, Vec<f64>)>, aim| Figure {
             what: format!("Lead, {size} members: {what}"),
             unit: Unit::Ms,
@@ -106,12 +121,14 @@ impl Seen {
             compared: Compared::P99,
             aim,
         };
-        let fan_out = ("bare watches, one write to the last that hears it", fan_out_ms);
-        let spread = ("bare watches, the first to the last that hears it", spread_ms);
+        let fan_out = ("bare watches, one write to the last that hears it", bare.last);
+        let spread = ("bare watches, the first to the last that hears it", bare.spread);
+        let floor = ("bare watches that each start the same program, one write to the last that ran", bare.by_program);
         let at_most = |ratio| Aim::Ratio { first: ratio, last: ratio };
         [
             figure("first to last still", &self.skew, Some(fan_out), at_most(3.0)),
             figure("… beside a stricter baseline", &self.skew, Some(spread), Aim::Known),
+            figure("… beside what no resident can undercut", &self.skew, Some(floor), Aim::Known),
             figure("first hook's start to all still", &self.still, None, Aim::Known),
             figure("last cut to all let go", &self.let_go, None, Aim::AtMost { first: 100.0, last: 100.0 }),
         ]
@@ -174,23 +191,23 @@ async fn back_up(pair: &Pair, namespace: &str, backup: &str, spec: Value) -> any
     Ok(night)
 }
 
-/// The baseline: as many processes that watch one Lease, and one write. ms from that write until each has heard it.
-async fn bare_fan_out(bed: &CoordinatorBed, size: u32, round: u32) -> anyhow::Result<Vec<f64>> {
-    let name = format!("fan-out-{size}-{round}");
-    bed.server.put(hook::blank_lease(&name))?;
+/// The baseline: as many processes that watch one Lease, and one write. ms from that write until each has stamped its file; `how` as
+/// [`bare_client::run`] understands it.
+async fn bare_fan_out(bed: &CoordinatorBed, size: u32, name: &str, how: Option<&str>) -> anyhow::Result<Vec<f64>> {
+    bed.server.put(hook::blank_lease(name))?;
     bed.server.request_log().clear();
     let token = bed.server.token_for_user("bare");
     let stamps: Vec<_> = (0..size).map(|client| bed.folder().join(format!("{name}-{client}"))).collect();
     let mut clients = Vec::new();
     for stamp in &stamps {
-        let mut command = bare_client::command(&bed.server.url(), &token, NAMESPACE, &name)?;
-        clients.push(command.arg(stamp).spawn().context("starting a bare client")?);
+        let mut command = bare_client::command(&bed.server.url(), &token, NAMESPACE, name)?;
+        clients.push(command.arg(stamp).args(how).spawn().context("starting a bare client")?);
     }
     let listens = |record: &&testbed::api::Record| record.user == "bare" && record.verb == "watch";
     let all_listen = || bed.server.requests().iter().filter(listens).count() == clients.len();
     eventually("all clients to listen", PATIENCE, || all_listen().then_some(())).await;
     let leases: Api<Lease> = Api::namespaced(bed.server.client(), NAMESPACE);
-    leases.patch(&name, &PatchParams::default(), &Patch::Merge(json!({"spec": {"holderIdentity": GO}}))).await?;
+    leases.patch(name, &PatchParams::default(), &Patch::Merge(json!({"spec": {"holderIdentity": GO}}))).await?;
     for client in &mut clients {
         ensure!(client.wait().await?.success(), "a bare client failed");
     }

@@ -1,9 +1,10 @@
 //! What do a resident that stands by, and a keeper with its guard that hold, cost while nothing happens?
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
+use testbed::agent_processes::{self, running};
 use testbed::bench::process::{peak_kib, processor_time, resident_kib};
 use testbed::bench::samples::{Compared, Samples};
 use testbed::bench::table::{Aim, Figure, Unit};
@@ -46,14 +47,21 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let pair = Pair::start(options).await?;
     let residents = Residents::start(&pair, &agent, "cost", PODS).await?;
     let standing_by: Vec<u32> = residents.pids().collect();
+    let in_advance = |command| holders(&residents, command, agent_processes::standing_by);
+    let all_in_advance = || Some(in_advance("guard")).filter(|guards| guards.len() == standing_by.len());
+    let guards_in_advance = eventually("keepers and guards to stand by", PATIENCE, all_in_advance).await;
     let mut figures = look("Resident that stands by", &standing_by).await?;
     figures.push(requests(&pair).await);
+    figures.extend(look("… its keeper, until it is wanted", &in_advance("keep")).await?);
+    figures.extend(look("… and that one's guard", &guards_in_advance).await?);
     let workers =
         serde_json::json!({"includedNamespaces": ["cost"], "orderedResources": {"pods": residents.made.ordered()}});
     pair.velero.submit("cost", workers).await?;
-    let holders = |command| holders(&residents, command);
-    let keepers = eventually("all keepers to hold", PATIENCE, || all_frozen(&residents).then(|| holders("keep"))).await;
-    let guards = holders("guard");
+    let keepers = eventually("all keepers to hold", PATIENCE, || {
+        all_frozen(&residents).then(|| holders(&residents, "keep", running))
+    })
+    .await;
+    let guards = holders(&residents, "guard", running);
     figures.extend(look("Resident whose pod is held", &standing_by).await?);
     figures.extend(look("Keeper that holds", &keepers).await?);
     figures.extend(look("Guard of such a keeper", &guards).await?);
@@ -65,16 +73,8 @@ fn all_frozen(residents: &Residents) -> bool {
 }
 
 /// The pods' processes that run `hook-agent <command>`, one a pod.
-fn holders(residents: &Residents, command: &str) -> Vec<u32> {
-    let folders: Vec<PathBuf> = residents.made.pods.iter().map(|pod| residents.state_dir(pod)).collect();
-    let is_one = |line: &str| {
-        let mut words = line.split('\0').skip(1);
-        words.next() == Some(command)
-            && words.nth(1).is_some_and(|dir| folders.iter().any(|f| Path::new(dir).starts_with(f)))
-    };
-    let processes = std::fs::read_dir("/proc").into_iter().flatten().flatten();
-    let pids = processes.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
-    pids.filter(|pid| std::fs::read_to_string(format!("/proc/{pid}/cmdline")).is_ok_and(|line| is_one(&line))).collect()
+fn holders(residents: &Residents, command: &str, which: fn(&str, &Path) -> Vec<u32>) -> Vec<u32> {
+    residents.made.pods.iter().flat_map(|pod| which(command, &residents.place(pod))).collect()
 }
 
 async fn look(who: &str, pids: &[u32]) -> anyhow::Result<Vec<Figure>> {

@@ -16,6 +16,9 @@ use crate::stamp;
 /// The set's name.
 pub const SET: &str = "db";
 
+/// A file system in memory.
+const MEMORY: &str = "/dev/shm";
+
 /// The pods, and their residents for as long as this lives.
 pub struct Residents {
     /// What was put in.
@@ -36,7 +39,8 @@ pub struct Held {
 impl Residents {
     /// Puts a set in, and waits until all residents stand by.
     pub async fn start(pair: &Pair, agent: &Path, namespace: &str, replicas: u32) -> anyhow::Result<Self> {
-        let folder = std::env::temp_dir().join(format!("bench-residents-{}", std::process::id())).join(namespace);
+        // In memory, as a pod's own /dev/shm is, where agents keep their notes by default.
+        let folder = Path::new(MEMORY).join(format!("bench-residents-{}", std::process::id())).join(namespace);
         // One program for the process's life: a plan's text lives as long.
         let program: &'static str = Box::leak(agent.display().to_string().into_boxed_str());
         let workload = Workload::stateful_set(namespace, SET, replicas)
@@ -95,9 +99,14 @@ impl Residents {
         self.processes.iter().filter_map(Child::id)
     }
 
-    /// The folder in which a pod's keeper is.
+    /// The folder that a pod's containers share.
     pub fn state_dir(&self, pod: &MadePod) -> PathBuf {
         self.folder.join(&pod.name.name)
+    }
+
+    /// The folder in it in which the pod's keeper is.
+    pub fn place(&self, pod: &MadePod) -> PathBuf {
+        self.state_dir(pod).join(format!("hook-agent-{}", rustix::process::geteuid().as_raw()))
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
@@ -20,6 +21,14 @@ pub fn put(path: &Path) -> anyhow::Result<()> {
 pub fn run(arguments: &[String]) -> anyhow::Result<()> {
     let [path] = arguments else { anyhow::bail!("{ARGUMENT} wants one file") };
     put(Path::new(path))
+}
+
+/// Has a program add the time.
+pub fn by_program(path: &Path) -> anyhow::Result<()> {
+    let [program, arguments @ ..] = argv(path)?;
+    let status = Command::new(program).args(arguments).status().context("starting this program itself")?;
+    ensure!(status.success(), "stamping {} ended with {status}", path.display());
+    Ok(())
 }
 
 /// The command line that stamps a file.

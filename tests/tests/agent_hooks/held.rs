@@ -80,6 +80,15 @@ impl Bed {
         testbed::agent_processes::running(command, &self.place())
     }
 
+    /// Waits until one process that runs `command` stands by, and gives it.
+    pub async fn stands_by(&self, command: &str) -> u32 {
+        let found = eventually(|| match testbed::agent_processes::standing_by(command, &self.place())[..] {
+            [one] => Some(one),
+            _ => None,
+        });
+        found.await.unwrap_or_else(|| panic!("no process, or several, that will run `{command}` stand by"))
+    }
+
     /// The one process that runs `command`.
     pub fn the(&self, command: &str) -> u32 {
         let found = self.processes(command);

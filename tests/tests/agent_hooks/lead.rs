@@ -93,6 +93,47 @@ async fn a_resident_stands_by_holds_still_when_called_and_lets_go_at_the_cut() {
 }
 
 #[tokio::test]
+async fn a_keeper_and_its_guard_stand_by_for_calls_and_for_nothing_else() {
+    let bed = Bed::start().await;
+    let resident = standing_by(&bed, &exec_plan(&bed)).await;
+    let keeper = bed.stands_by("keep").await;
+    let guard = bed.stands_by("guard").await;
+    // A hook's hold is none of theirs: its programs are in its own container.
+    bed.holding(&exec_plan(&bed)).await;
+    assert!(bed.the("keep") != keeper && bed.the("guard") != guard);
+    bed.hook("post").run().await.check(0, &["let go of exec"]);
+    bed.nobody_is_left().await;
+
+    call(&bed, 8, &[]);
+    let member = called(&bed, 8).await;
+    assert_eq!((bed.the("keep"), bed.the("guard")), (keeper, guard));
+    say(&bed, RoundPhase::Closed, 8, &member.attempt, true);
+    bed.logs(&["freeze", "thaw", "freeze", "thaw"]).await;
+    let next = bed.stands_by("keep").await;
+    assert_ne!(next, keeper);
+
+    // Killed before anybody wanted it, it is missed by nobody.
+    signal("KILL", bed.stands_by("guard").await);
+    call(&bed, 9, &[]);
+    let member = called(&bed, 9).await;
+    assert!(member.quiesced_at.is_some(), "{member:?}");
+    assert_eq!(bed.the("keep"), next);
+    say(&bed, RoundPhase::Closed, 9, &member.attempt, true);
+    signal("KILL", bed.stands_by("keep").await);
+    call(&bed, 10, &[]);
+    let member = called(&bed, 10).await;
+    assert!(member.quiesced_at.is_some(), "{member:?}");
+    say(&bed, RoundPhase::Closed, 10, &member.attempt, true);
+
+    bed.stands_by("keep").await;
+    resident.signal("KILL");
+    resident.ended().await;
+    let gone =
+        || ["keep", "guard"].iter().all(|who| testbed::agent_processes::standing_by(who, &bed.place()).is_empty());
+    assert!(crate::bed::eventually(|| gone().then_some(())).await.is_some(), "they outlive their resident");
+}
+
+#[tokio::test]
 async fn a_hook_that_waits_obeys_the_call_itself_under_its_own_attempt() {
     let bed = Bed::start().await;
     let _resident = standing_by(&bed, OTHER_PLAN).await;
