@@ -72,10 +72,13 @@ pub async fn from_record(
     until: Option<Instant>,
     mut on_failure: impl FnMut(&UndoError),
 ) -> Result<Outcome, StillHeld> {
-    let Moment { wall: thawed_at, boot: thawed_boot } = Moment::now();
-    let held_ms = boot_clock::now_ms().saturating_sub(record.began_boot_ms);
     let same_start = record.boot_id == boot_clock::boot_id();
-    let mut proven = same_start && record.is_whole();
+    // What a keeper had begun to let go of when it was killed may have been let go at once.
+    let known = !record.letting_go || record.letting_go_from.is_some();
+    let mut proven = same_start && record.is_whole() && known;
+    let Moment { wall: thawed_at, boot: thawed_boot } = record.letting_go_from.clone().unwrap_or_else(Moment::now);
+    let end_ms = thawed_boot.as_ref().map_or_else(boot_clock::now_ms, |boot| boot.ms);
+    let held_ms = end_ms.saturating_sub(record.began_boot_ms);
     let mut said = Vec::new();
     // Nothing outlives the machine.
     let (open, left): (Vec<_>, Vec<_>) =

@@ -72,6 +72,7 @@ impl Holding {
             began_boot_ms: now_ms,
             end_boot_ms: now_ms.saturating_add(hold.limit_ms),
             letting_go: false,
+            letting_go_from: None,
             steps: hold.steps.iter().map(|_| (StepState::Pending, None)).collect(),
             hold,
         };
@@ -182,6 +183,7 @@ impl Holding {
     pub async fn let_go(&mut self) -> Result<bool, (String, UndoError)> {
         // The guard must not take a slow end for no end at all.
         self.record.letting_go = true;
+        self.record.letting_go_from.get_or_insert_with(Moment::now);
         let _ = self.record.write(&self.place);
         for i in self.record.open_steps() {
             let step = self.record.hold.steps[i].clone();

@@ -4,6 +4,7 @@ use std::io;
 
 use serde::{Deserialize, Serialize};
 
+use crate::clock::Moment;
 use crate::keeper::mark::ProcessMark;
 use crate::keeper::outcome::replace;
 use crate::keeper::place::Place;
@@ -60,6 +61,9 @@ pub struct Record {
     pub end_boot_ms: u64,
     /// Whether the keeper has begun to let go.
     pub letting_go: bool,
+    /// When it began to: until then everything was held. Absent in records of earlier versions.
+    #[serde(default)]
+    pub letting_go_from: Option<Moment>,
     /// Where each step stands, with the process that runs for it.
     pub steps: Vec<(StepState, Option<ProcessMark>)>,
 }

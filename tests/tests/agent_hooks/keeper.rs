@@ -3,6 +3,7 @@
 use shared::admission::MemberPhase;
 use shared::member_lease::MemberLease;
 use shared::quiesce::LetGo;
+use shared::time::WallTime;
 use testbed::api::{Effect, Fault, Target, Verb};
 
 use crate::bed::{Bed, USER, eventually};
@@ -255,6 +256,26 @@ async fn a_thaw_that_fails_is_tried_again_and_never_silent() {
     assert!(bed.log().len() > 2, "it was not tried again: {:?}", bed.log());
     std::fs::write(&open, "").expect("the folder is writable");
     bed.nobody_is_left().await;
+}
+
+#[tokio::test]
+async fn what_a_killed_keeper_had_begun_to_let_go_of_was_held_until_then_and_no_longer() {
+    let bed = Bed::start().await;
+    let open = bed.path("open");
+    // The keeper's own thaw does not come to its end.
+    bed.holding(&exec_plan_with(&bed, "", &format!("test -e {} || sleep 600", open.display()))).await;
+    let post = bed.hook("post").start();
+    bed.logs(&["freeze", "thaw"]).await;
+    let begun: WallTime = jiff::Timestamp::now().into();
+    std::fs::write(&open, "").expect("the folder is writable");
+    signal("KILL", bed.the("keep"));
+    post.ended().await.check(0, &["done in group"]);
+    bed.nobody_is_left().await;
+    let thawed_at = bed.member().and_then(|member| member.thawed_at).expect("it says until when");
+    assert!(
+        thawed_at <= begun,
+        "what was cut after {begun} may have been cut after its thaw, and it claims {thawed_at}"
+    );
 }
 
 #[tokio::test]
