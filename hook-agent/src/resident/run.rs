@@ -1,6 +1,8 @@
 //! The resident's life: sweeps, listens, watches, and lets go of everything when the pod is told to stop.
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::io;
 use std::rc::Rc;
 use std::time::Duration;
 
@@ -10,7 +12,7 @@ use tokio::net::unix::OwnedWriteHalf;
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::{LocalSet, spawn_local};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::failure::Failure;
 use crate::keeper::ask::{Found, stop};
@@ -30,6 +32,12 @@ use crate::sweep::sweep;
 
 /// How long the sweep may take, ms.
 const SWEEP_MS: u64 = 20_000;
+
+/// How long to wait for the lock, ms: a resident that was killed while it started a program leaves it to that one until it is really another program.
+const LOCK_MS: u64 = 500;
+
+/// How often to try, ms.
+const LOCK_POLL_MS: u64 = 20;
 
 /// How long letting go may take when the pod is told to stop, ms: within Kubernetes' default grace of 30 s.
 const STOP_MS: u64 = 20_000;
@@ -74,7 +82,7 @@ async fn work(settings: &ResidentSettings, lines: &Lines) -> Result<(), Failure>
     let plan = choose(quiesce.plan.as_deref(), said.plan.as_deref(), &origin)?;
     let state_dir = quiesce.state_dir.as_deref();
     let place = Place::make(state_dir).map_err(|e| Failure::NotReady(chain(&e)))?;
-    let alone = place.only_resident().map_err(|e| Failure::NotReady(format!("its lock cannot be had: {e}")))?;
+    let alone = alone_in(&place).await.map_err(|e| Failure::NotReady(format!("its lock cannot be had: {e}")))?;
     let Some(lock) = alone else {
         return Err(Failure::NotReady(format!(
             "another resident uses {}: one `hook-agent sidecar` a pod is enough",
@@ -144,6 +152,18 @@ async fn work(settings: &ResidentSettings, lines: &Lines) -> Result<(), Failure>
         Found::StillHeld(why) => return Err(Failure::StillHeld(why)),
     }
     Ok(())
+}
+
+/// Makes this process the pod's only resident. `None`: there is one.
+async fn alone_in(place: &Place) -> io::Result<Option<File>> {
+    let until = Instant::now() + Duration::from_millis(LOCK_MS);
+    loop {
+        let lock = place.only_resident()?;
+        if lock.is_some() || Instant::now() >= until {
+            return Ok(lock);
+        }
+        sleep(Duration::from_millis(LOCK_POLL_MS)).await;
+    }
 }
 
 /// One conversation.
