@@ -12,7 +12,7 @@ pub const LABEL_ROLE: &str = "snapshot-group.velero.io/role";
 /// On pods whose group label the coordinator set itself, and may therefore take away again.
 pub const ANNOTATION_LABELLED_BY: &str = "snapshot-group.velero.io/labelled-by";
 
-/// On a pod that the coordinator labelled: the group that it put there. Where the label still says the same, nobody has changed it since, and it
+/// On a pod or a claim that the coordinator labelled: the group that it put there. Where the label still says the same, nobody has changed it since, and it
 /// follows the pod's owner: a restore brings both into another namespace, whose groups have other ids.
 pub const ANNOTATION_LABELLED_AS: &str = "snapshot-group.velero.io/labelled-as";
 

@@ -122,6 +122,8 @@ pub struct Claim {
 pub struct ClaimMarks {
     /// Its labels.
     pub labels: Labels,
+    /// Its group label is the coordinator's own, and nobody has changed it since: [`shared::names::ANNOTATION_LABELLED_AS`] says the same.
+    pub own_label: bool,
     /// Its owners.
     pub owners: Box<[OwnerRef]>,
     /// What a person wrote for this product.

@@ -8,6 +8,7 @@ use coordinator_core::uid::Uid;
 use kube::api::{ApiResource, NotUsed, Object};
 use serde::Deserialize;
 use shared::identity::IdentityError;
+use shared::names::{ANNOTATION_LABELLED_AS, LABEL_SNAPSHOT_GROUP};
 
 use super::meta;
 
@@ -34,7 +35,10 @@ pub fn reduce(claim: SlimClaim) -> Result<Claim, IdentityError> {
     let Object { types: _, mut metadata, spec, status: _ } = claim;
     let annotations = meta::annotations(metadata.annotations.as_ref());
     let uid = metadata.uid.as_deref().filter(|_| !annotations.is_empty());
+    let label = metadata.labels.as_ref().and_then(|labels| labels.get(LABEL_SNAPSHOT_GROUP));
+    let labelled_as = metadata.annotations.as_ref().and_then(|annotations| annotations.get(ANNOTATION_LABELLED_AS));
     let marks = ClaimMarks {
+        own_label: label.is_some() && label == labelled_as,
         labels: metadata.labels.as_ref().map(Labels::new).unwrap_or_default(),
         owners: meta::owners(metadata.owner_references.take()).into(),
         annotations,
@@ -75,11 +79,36 @@ mod tests {
                 "ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "db-0", "uid": "p"}]}),
             &json!({}),
         );
-        let ClaimMarks { labels, owners, annotations, uid_of_annotated } = &*claim.marks;
+        let ClaimMarks { labels, own_label: _, owners, annotations, uid_of_annotated } = &*claim.marks;
         assert_eq!((labels.get("app"), annotations.get("ttl")), (Some("db"), Some("48h")));
         assert_eq!((owners.len(), owners[0].controller), (1, false));
         assert!(*uid_of_annotated == *"u");
         let plain = read(&json!({"namespace": "a", "name": "b", "uid": "u"}), &json!({}));
         assert!(plain.marks.uid_of_annotated.is_empty());
+    }
+
+    #[test]
+    fn a_label_is_our_own_while_it_says_what_we_noted() {
+        for (label, noted, own) in [
+            (Some("a"), Some("a"), true),
+            (Some("a"), Some("b"), false),
+            (Some("a"), None, false),
+            (None, Some("a"), false),
+            (None, None, false),
+        ] {
+            let metadata = json!({"namespace": "a", "name": "b", "labels": {LABEL_SNAPSHOT_GROUP: label},
+                "annotations": {ANNOTATION_LABELLED_AS: noted}});
+            let metadata = without_nulls(metadata);
+            assert_eq!(read(&metadata, &json!({})).marks.own_label, own, "{label:?} {noted:?}");
+        }
+    }
+
+    fn without_nulls(mut metadata: Value) -> Value {
+        for field in ["labels", "annotations"] {
+            if let Some(map) = metadata[field].as_object_mut() {
+                map.retain(|_, value| !value.is_null());
+            }
+        }
+        metadata
     }
 }

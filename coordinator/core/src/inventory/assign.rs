@@ -180,7 +180,8 @@ impl<'a> Taker<'a> {
         if !self.wanted(&fact.marks.labels, set_fact) {
             return Place::Outside;
         }
-        if let Some(label) = fact.marks.labels.get(LABEL_SNAPSHOT_GROUP) {
+        // The product's own says where it was put, not where it belongs: a restore brings it into another namespace.
+        if let Some(label) = fact.marks.labels.get(LABEL_SNAPSHOT_GROUP).filter(|_| !fact.marks.own_label) {
             return labelled(label);
         }
         let (Some(set), Some(set_fact)) = (set, set_fact) else {

@@ -70,8 +70,11 @@ pub fn select(facts: &Facts, key: &GroupKey, group: &Group, label_pods: bool) ->
         return Selection { any_of, finding: None };
     }
     let common = common_labels(missing.iter().map(|(_, claim)| &claim.marks.labels));
-    if !common.is_empty() && place.exact(&common, pods_have) {
-        any_of.push(place.besides(&common, pods_have));
+    let by_common = place.besides(&common, pods_have);
+    // What carries another group's label, which a restore brings along, is picked by none until that is put right.
+    let reaches_all = missing.iter().all(|(_, claim)| picks(&by_common, &claim.marks.labels));
+    if !common.is_empty() && reaches_all && place.exact(&common, pods_have) {
+        any_of.push(by_common);
         return Selection { any_of, finding: None };
     }
     let finding = missing.first().map(|(name, _)| place.not_selectable(name, missing.len()));

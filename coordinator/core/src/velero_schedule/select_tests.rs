@@ -160,6 +160,27 @@ fn claims_that_no_label_tells_apart_are_a_finding_and_nobody_else_s_are_taken() 
     check_exact(&facts, true);
 }
 
+/// A restore brings the product's own label along into another namespace, where it says nothing; until it is put right it hides the claim.
+#[test]
+fn a_claim_with_the_label_of_elsewhere_is_in_its_own_group_and_said_to_be_out_of_reach() {
+    let mut facts = Facts::default();
+    put_set(&mut facts, "db", "db", 1, 1);
+    let carry = |facts: &mut Facts, own_label: bool| {
+        let labels = labels(&[("app", "db"), (LABEL_SNAPSHOT_GROUP, "group-elsewhere")]);
+        let marks = Arc::new(ClaimMarks { labels, own_label, ..ClaimMarks::default() });
+        assert!(facts.claims.edit(&key("data-db-1"), |claim| claim.marks = marks));
+    };
+    carry(&mut facts, true);
+    let group = GroupKey { namespace: key("").namespace, group: GroupId::for_stateful_set(&key("").namespace, "db") };
+    let inventory = take(&facts, &vec![]);
+    assert_eq!(inventory.groups.keys().collect::<Vec<_>>(), [&group]);
+    assert_eq!(inventory.groups[&group].claims.len(), 2);
+    assert!(select(&facts, &group, &inventory.groups[&group], true).finding.is_some());
+    check_exact(&facts, true);
+    carry(&mut facts, false);
+    assert_eq!(take(&facts, &vec![]).groups.len(), 2, "a person's label is a group of its own");
+}
+
 #[test]
 fn pods_are_ordered_by_their_ordinals() {
     let mut facts = Facts::default();
