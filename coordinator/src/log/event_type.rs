@@ -75,6 +75,8 @@ event_types! {
     ScheduleResumed = "schedule_resumed", Info, "A Schedule that was held up runs again, from its next time on.";
     ScheduleConflict = "schedule_conflict", Warning, "Somebody else owns a Schedule, or fields of it, that the plan asks for: it is left as it is.";
     ScheduleFailed = "schedule_failed", Warning, "No plan could be made, or a Schedule not be written; tried again.";
+    ClaimLabelled = "claim_labelled", Info, "A claim got its group's label for native snapshots, or lost one that this product had put there (or would: `dry_run`).";
+    ClaimLabelFailed = "claim_label_failed", Warning, "Claims were not labelled for native snapshots, such as those of a namespace that refuses; tried again.";
     BackupMissed = "backup_missed", Warning, "A group has had no successful backup for longer than its Schedules promise.";
     EventsRefused = "events_refused", Warning, "Kubernetes Events cannot be written in a namespace; said once for each.";
     WriteFailed = "write_failed", Warning, "A write did not succeed and will be tried again.";

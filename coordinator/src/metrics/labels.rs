@@ -43,7 +43,7 @@ pub struct SourceLabel {
     pub source: &'static str,
 }
 
-/// What was done to a Schedule.
+/// What was done to a Schedule, or to a claim's label.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 pub struct ActionLabel {
     /// `create`, `update`, `remove`, `pause` or `resume`.

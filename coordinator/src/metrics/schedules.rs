@@ -8,6 +8,11 @@ use prometheus_client::registry::Registry;
 use super::labels::ActionLabel;
 use super::set::Metrics;
 
+/// A claim's label was set.
+const PUT_ON: &str = "label";
+/// A claim's label was removed.
+const TAKEN_OFF: &str = "unlabel";
+
 /// Moved by the scheduler.
 #[derive(Debug, Default)]
 pub(super) struct ScheduleSet {
@@ -20,6 +25,7 @@ pub(super) struct ScheduleSet {
     missed: Gauge,
     writes: Family<ActionLabel, Counter>,
     failures: Counter,
+    claim_labels: Family<ActionLabel, Counter>,
 }
 
 /// What a plan counts.
@@ -60,7 +66,16 @@ impl ScheduleSet {
         registry.register("plan_short", "1 while the plan does not fit its window", self.short.clone());
         registry.register("groups_missed", "Groups without a successful backup in their interval", self.missed.clone());
         registry.register("schedule_writes", "Schedules written, by what was done", self.writes.clone());
-        registry.register("schedule_failures", "Plans and Schedules that failed", self.failures.clone());
+        registry.register(
+            "schedule_failures",
+            "Plans, Schedules and claims' labels that failed",
+            self.failures.clone(),
+        );
+        for action in [PUT_ON, TAKEN_OFF] {
+            drop(self.claim_labels.get_or_create(&ActionLabel { action }));
+        }
+        let help = "Group labels of claims that native snapshots need, by what was done";
+        registry.register("claim_label_writes", help, self.claim_labels.clone());
     }
 }
 
@@ -87,7 +102,13 @@ impl Metrics {
         self.set().schedules.writes.get_or_create(&ActionLabel { action }).inc();
     }
 
-    /// A plan was not made, or a Schedule not written.
+    /// A claim got a group's label, or lost it.
+    pub fn claim_labelled(&self, put_on: bool) {
+        let action = if put_on { PUT_ON } else { TAKEN_OFF };
+        self.set().schedules.claim_labels.get_or_create(&ActionLabel { action }).inc();
+    }
+
+    /// A plan was not made, or a Schedule or a claim's label not written.
     pub fn schedule_failed(&self) {
         self.set().schedules.failures.inc();
     }

@@ -11,6 +11,7 @@ use coordinator_core::schedule::plan::Plan;
 use coordinator_core::schedule::planner;
 use coordinator_core::schedule::settings::PlanSettings;
 use coordinator_core::schedule::settings_error::SettingsError;
+use coordinator_core::schedule_apply::claim_labels::{self, ClaimLabel};
 use coordinator_core::schedule_check::{self, Violation};
 use coordinator_core::velero_schedule::change::{Change, changes, skip_where_the_cron_is_new};
 use coordinator_core::velero_schedule::object::Schedule;
@@ -59,6 +60,8 @@ pub struct Made {
     pub schedules: Vec<Schedule>,
     /// What that changes, by Schedule.
     pub changes: BTreeMap<String, Change>,
+    /// Claims whose label is to be another.
+    pub claim_labels: Vec<ClaimLabel>,
     /// What is odd, sorted.
     pub findings: Vec<Finding>,
 }
@@ -82,10 +85,12 @@ impl Made {
         let (mut schedules, unselectable) = schedules(facts, &inventory, &plan, &recipe);
         let changes = changes(&schedules, facts, recipe.velero_namespace.as_str());
         skip_where_the_cron_is_new(&mut schedules, &changes);
+        let labels = claim_labels::decide(facts, &inventory, &plan, recipe.way);
         let mut findings = inventory.findings.clone();
         findings.extend(unselectable);
+        findings.extend(labels.findings);
         findings.sort();
-        Ok(Self { time, settings, inventory, demands, plan, schedules, changes, findings })
+        Ok(Self { time, settings, inventory, demands, plan, schedules, changes, claim_labels: labels.writes, findings })
     }
 
     /// Whether applying it would write anything.

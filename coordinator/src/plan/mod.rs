@@ -1,5 +1,6 @@
 //! `coordinator plan`: reads a cluster or files, plans the night, and shows it. It writes nothing.
 
+mod claim_labels;
 pub mod cluster;
 mod diff;
 mod json;
@@ -95,9 +96,9 @@ pub fn facts(
     Ok(runtime.block_on(cluster::read(kubeconfig, &flags.velero_namespace))?)
 }
 
-/// The Schedules as one stream of documents; with `--diff`, those alone that would be written.
+/// The Schedules as one stream of documents, after what claims need; with `--diff`, those alone that would be written.
 fn yaml(made: &Made, diff: bool) -> Result<String, PlanError> {
-    let mut text = String::new();
+    let mut text = claim_labels::comments(&made.claim_labels);
     for schedule in made.schedules.iter().filter(|schedule| !diff || made.is_written(schedule)) {
         text.push_str("---\n");
         text.push_str(&yaml_of(schedule)?);

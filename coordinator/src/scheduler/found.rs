@@ -6,6 +6,7 @@ use std::sync::Arc;
 use coordinator_core::inventory::facts::Facts;
 use coordinator_core::inventory::finding::Finding;
 use coordinator_core::schedule::plan::Feasibility;
+use coordinator_core::schedule_apply::claim_labels::ClaimLabel;
 use coordinator_core::velero_schedule::change::Change;
 use coordinator_core::velero_schedule::object::Schedule;
 use shared::time::WallTime;
@@ -20,6 +21,8 @@ pub struct Found {
     pub schedules: Vec<Schedule>,
     /// What that changes.
     pub changes: BTreeMap<String, Change>,
+    /// Claims whose label is to be another.
+    pub claim_labels: Vec<ClaimLabel>,
     /// What is odd.
     pub findings: Vec<Finding>,
     /// Whether it fits.
@@ -41,6 +44,7 @@ impl Found {
         Self {
             schedules: made.schedules,
             changes: made.changes,
+            claim_labels: made.claim_labels,
             findings: made.findings,
             feasibility: made.plan.feasibility,
             groups: made.plan.slots.len(),

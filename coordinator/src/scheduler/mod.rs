@@ -1,5 +1,6 @@
 //! `coordinator run`'s stagger scheduler: looks at the cluster, plans, and keeps one Schedule a group true to the plan. Only the leader does.
 
+mod claim_labels;
 mod found;
 mod look;
 mod tell;
@@ -162,7 +163,10 @@ impl Scheduler {
                     // A list that is empty for another reason than an empty cluster must not cost anybody's backups.
                     teller.keeps_all(actions.extract_if(.., |action| matches!(action, Action::Remove { .. })).count());
                 }
-                write::all(&self.client, &self.flags.velero_namespace, actions, &self.leading, teller).await
+                let (client, leading) = (&self.client, &self.leading);
+                let schedules = write::all(client, &self.flags.velero_namespace, actions, leading, teller).await;
+                let claims = claim_labels::all(client, found.claim_labels, leading, teller).await;
+                schedules && claims
             }
             Ok(Err(error)) => {
                 self.word.send_modify(|word| word.failure = Some(chain(&error)));

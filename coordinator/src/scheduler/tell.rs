@@ -8,9 +8,11 @@ use coordinator_core::reason::Reason;
 use coordinator_core::report::{Report, Subject, SubjectKind};
 use coordinator_core::schedule::plan::Feasibility;
 use coordinator_core::schedule_apply::Action;
+use coordinator_core::schedule_apply::claim_labels::ClaimLabel;
 use coordinator_core::schedule_apply::missed::Missed;
 use coordinator_core::velero_schedule::change::Change;
 use serde_json::Value;
+use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use super::found::Found;
 use crate::api::{Trouble, TroubleKind};
@@ -80,7 +82,17 @@ impl Teller {
 
     /// A plan was made and checked.
     pub fn planned(&mut self, found: &Found) {
-        let Found { schedules, changes, findings, feasibility, groups, volumes, grouped_volumes, planned: _ } = found;
+        let Found {
+            schedules,
+            changes,
+            findings,
+            feasibility,
+            groups,
+            volumes,
+            grouped_volumes,
+            claim_labels: _,
+            planned: _,
+        } = found;
         self.namespace = schedules.first().map(|schedule| schedule.metadata.namespace.clone());
         let count = |wanted: fn(&Change) -> bool| changes.values().filter(|change| wanted(change)).count();
         let paused = count(|change| matches!(change, Change::Paused));
@@ -197,6 +209,44 @@ impl Teller {
         }
     }
 
+    /// A claim's label was written.
+    pub fn labelled(&self, label: &ClaimLabel) {
+        self.metrics.claim_labelled(label.to.is_some());
+        self.log.say(EventType::ClaimLabelled, &words_of_label(label), &fields_of_label(label));
+    }
+
+    /// Claims' labels would be written; the first are named, the rest is counted.
+    pub fn would_label(&mut self, labels: &[ClaimLabel]) {
+        let dry = |mut fields: Fields| {
+            fields.insert("dry_run".to_owned(), Value::from(true));
+            fields
+        };
+        for label in labels.iter().take(FINDINGS_TOLD_MAX) {
+            let message = format!("dry run: {}", words_of_label(label));
+            self.once(EventType::ClaimLabelled, &message, &dry(fields_of_label(label)));
+        }
+        if let Some(rest) = labels.len().checked_sub(FINDINGS_TOLD_MAX).filter(|rest| *rest > 0) {
+            let message = format!("dry run: and {rest} claims more");
+            self.once(EventType::ClaimLabelled, &message, &dry(Fields::new()));
+        }
+    }
+
+    /// A claim's label was not written, and will be tried with a later plan. Where its namespace refuses, that is said of the namespace.
+    pub fn not_labelled(&mut self, label: &ClaimLabel, trouble: &Trouble) {
+        self.metrics.schedule_failed();
+        let ClaimLabel { claim, .. } = label;
+        let note = if trouble.kind == TroubleKind::Forbidden {
+            format!(
+                "claims of namespace {} are left as they are: {trouble}: we may not patch persistentvolumeclaims there: apply \
+                 manifests/components/native-snapshots",
+                claim.namespace
+            )
+        } else {
+            format!("cannot label claim {claim}: {trouble}: {}", trouble.advice("patch", "persistentvolumeclaims"))
+        };
+        self.once(EventType::ClaimLabelFailed, &note, &fields_of_label(label));
+    }
+
     fn report(&mut self, event: EventType, schedule: &str, reason: Reason, note: &str) {
         let fields = Fields::from_iter([("schedule".to_owned(), Value::from(schedule))]);
         if self.once(event, note, &fields) {
@@ -235,4 +285,28 @@ fn words(action: &Action) -> (EventType, String) {
             format!("Schedule {name} runs again from its next time on: its earlier Backup is over"),
         ),
     }
+}
+
+fn words_of_label(ClaimLabel { claim, from, to }: &ClaimLabel) -> String {
+    match (from, to) {
+        (None, Some(group)) => {
+            format!("claim {claim} is labelled {LABEL_SNAPSHOT_GROUP}={group}, for native snapshots")
+        }
+        (Some(from), Some(group)) => {
+            format!("claim {claim} is labelled {LABEL_SNAPSHOT_GROUP}={group} instead of {from}")
+        }
+        (from, None) => {
+            let from = from.as_deref().unwrap_or_default();
+            format!(
+                "claim {claim} loses the label {LABEL_SNAPSHOT_GROUP}={from}: no native snapshots of that group need it any more"
+            )
+        }
+    }
+}
+
+fn fields_of_label(label: &ClaimLabel) -> Fields {
+    Fields::from_iter([
+        ("namespace".to_owned(), Value::from(label.claim.namespace.as_str())),
+        ("claim".to_owned(), Value::from(label.claim.name.as_str())),
+    ])
 }

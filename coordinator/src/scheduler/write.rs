@@ -102,13 +102,13 @@ fn is_veleros_own(error: &Error) -> bool {
     status.code == 409 && !causes.is_empty() && causes.iter().all(|cause| cause.field == VELEROS_OWN)
 }
 
-enum Failed {
+pub(super) enum Failed {
     Said(Error),
     Silent,
 }
 
 impl Failed {
-    fn trouble(self) -> Trouble {
+    pub(super) fn trouble(self) -> Trouble {
         match self {
             Self::Said(error) => Trouble::of(&error),
             Self::Silent => Trouble::timeout(CALL_TIMEOUT_MS),
@@ -116,7 +116,7 @@ impl Failed {
     }
 }
 
-async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Failed> {
+pub(super) async fn bounded<T>(call: impl Future<Output = kube::Result<T>>) -> Result<T, Failed> {
     match timeout(Duration::from_millis(CALL_TIMEOUT_MS), call).await {
         Ok(result) => result.map_err(Failed::Said),
         Err(_elapsed) => Err(Failed::Silent),

@@ -44,6 +44,21 @@ fn a_schedule_says_everything_that_it_must() {
     assert!(!ended.stdout.contains("volumeGroupSnapshotLabelKey"), "never in CSI mode");
     let native = plan(&["-f", "-", "-o", "yaml", "--snapshot-way", "native"], Some(TWO)).stdout;
     assert!(native.contains("volumeGroupSnapshotLabelKey: velero.io/snapshot-group"), "{native}");
+    let command = native.lines().find_map(|line| line.strip_prefix("# kubectl -n prod label pvc data-db-0 data-db-1 "));
+    assert!(command.is_some_and(|label| label.starts_with("velero.io/snapshot-group=group-")), "{native}");
+    assert!(!ended.stdout.contains("label pvc"), "never in CSI mode");
+    let labelled = TWO.replace(
+        r#""name":"data-db-0","labels":{"#,
+        &format!(r#""name":"data-db-0","labels":{{"velero.io/snapshot-group":"{}","#, group_in(&native)),
+    );
+    let again = plan(&["-f", "-", "-o", "yaml", "--snapshot-way", "native"], Some(&labelled)).stdout;
+    assert!(again.contains("# kubectl -n prod label pvc data-db-1 velero.io/"), "only what lacks it: {again}");
+}
+
+/// The group that the first command labels claims with.
+fn group_in(yaml: &str) -> &str {
+    let command = yaml.lines().find(|line| line.starts_with("# kubectl")).expect("a command");
+    command.rsplit('=').next().expect("a label")
 }
 
 #[test]

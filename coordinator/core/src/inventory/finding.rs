@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use shared::identity::{GroupKey, shorten};
+use shared::identity::{GroupId, GroupKey, shorten};
 
 use super::facts::FactKind;
 use super::wishes::WishError;
@@ -133,6 +133,15 @@ pub enum Finding {
         /// How many there are.
         claims: usize,
     },
+    /// A claim of a group carries a group label that is not the product's, where native snapshots need the group's.
+    ClaimLabelledOtherwise {
+        /// The claim.
+        claim: ObjectKey,
+        /// What it says.
+        label: String,
+        /// What the claim's group is.
+        group: GroupId,
+    },
     /// The hook container that a person named is in none of the group's pods.
     NoSuchContainer {
         /// The group.
@@ -163,6 +172,7 @@ impl Finding {
             Self::Wish { .. } => "annotation-unreadable",
             Self::WishesDiffer { .. } => "annotations-differ",
             Self::NotSelectable { .. } => "not-selectable",
+            Self::ClaimLabelledOtherwise { .. } => "claim-labelled-otherwise",
             Self::NoSuchContainer { .. } => "no-such-container",
         }
     }
@@ -232,6 +242,12 @@ impl fmt::Display for Finding {
                 "{group}: no label tells {claims} claims without a pod (such as {claim}) apart from others; \
                  label them velero.io/snapshot-group={} and they are backed up",
                 group.group
+            ),
+            Self::ClaimLabelledOtherwise { claim, label, group } => write!(
+                f,
+                "claim {claim} is labelled velero.io/snapshot-group=`{}` by somebody, so it is left: in native mode its pod joins the block of {group} \
+                 only once the label says that, or is taken off",
+                shorten(label)
             ),
             Self::NoSuchContainer { group, container } => {
                 write!(f, "{group}: no pod has a container {}; the first container is used", shorten(container))

@@ -1,7 +1,8 @@
-//! What is done to the Schedules that stand in the cluster: which writes a plan asks for, which Schedules are held up, and which groups have gone
+//! What is done to the cluster for a plan: which Schedules and which claims' labels are written, which Schedules are held up, and which groups have gone
 //! without a good backup for too long. Decisions only; the shell makes one call of each.
 
 pub mod breaker;
+pub mod claim_labels;
 pub mod missed;
 #[cfg(test)]
 mod tests;
