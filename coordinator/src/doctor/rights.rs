@@ -39,6 +39,9 @@ const IN_WORKLOADS: [(&str, &str, &str); 4] = [
     ("create", "events.k8s.io", "events"),
 ];
 
+/// What it must do where groups are backed up by native snapshots: label their claims.
+const IN_NATIVE: [(&str, &str, &str); 1] = [("patch", "", "persistentvolumeclaims")];
+
 /// What a pod's agent must do in its namespace.
 const OF_AGENTS: [(&str, &str, &str); 3] = [
     ("create", "coordination.k8s.io", "leases"),
@@ -69,6 +72,10 @@ pub async fn ask(client: &Client, installed: bool, facts: &mut Facts) {
         let namespaces: BTreeSet<&str> = accounts.iter().map(|(namespace, _)| namespace.as_str()).collect();
         for namespace in namespaces {
             want(&coordinator, false, &IN_WORKLOADS, Some(namespace));
+        }
+        let native: BTreeSet<&str> = facts.schedules.iter().filter_map(|it| it.native_namespace()).collect();
+        for namespace in native.into_iter().take(ACCOUNTS_MAX) {
+            want(&coordinator, false, &IN_NATIVE, Some(namespace));
         }
     }
     for (namespace, account) in &accounts {

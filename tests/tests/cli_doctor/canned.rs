@@ -21,6 +21,8 @@ pub enum Reviews {
     Allow,
     /// Agents may not `patch` Leases; all else is allowed.
     NoPatchForAgents,
+    /// Nobody may `patch` claims.
+    NoPatchOfClaims,
     /// Who asks may not ask about others; about themselves: no `patch` of Backups.
     OfOneselfOnly,
     /// No answer that means anything.
@@ -89,6 +91,7 @@ impl Said {
         let allowed = match self.reviews {
             Reviews::Allow => true,
             Reviews::NoPatchForAgents => user.ends_with(":snapshot-coordinator") || !patches("leases"),
+            Reviews::NoPatchOfClaims => !patches("persistentvolumeclaims"),
             Reviews::OfOneselfOnly if of_others => return refusal(403, "Forbidden"),
             Reviews::OfOneselfOnly => !patches("backups"),
             Reviews::Broken => return (500, "the authorizer is ill".to_owned()),

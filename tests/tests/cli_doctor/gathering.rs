@@ -10,7 +10,7 @@ pub const DEPLOYMENTS: &str = "/apis/apps/v1/deployments";
 const OWN_DEPLOYMENTS: &str = "/apis/apps/v1/namespaces/velero/deployments";
 const SETS: &str = "/apis/apps/v1/statefulsets";
 const CLAIMS: &str = "/api/v1/persistentvolumeclaims";
-const SCHEDULES: &str = "/apis/velero.io/v1/namespaces/velero/schedules";
+pub const SCHEDULES: &str = "/apis/velero.io/v1/namespaces/velero/schedules";
 const CLASSES: &str = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses";
 
 pub fn velero() -> Value {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::canned::{Canned, Reviews, Said};
-use super::gathering::{DEPLOYMENTS, PODS, look, velero};
+use super::gathering::{DEPLOYMENTS, PODS, SCHEDULES, look, velero};
 
 const OURS: &str = "/api/v1/namespaces/velero/services/snapshot-coordinator:http/proxy/metrics";
 const CHART_S: &str = "/api/v1/namespaces/velero/services/velero:http-monitoring/proxy/metrics";
@@ -22,7 +22,14 @@ fn installed() -> Said {
 async fn found(said: Said) -> Vec<String> {
     let server = Canned::start(said).await;
     let ended = look(&server).await;
-    let of = ["metrics-unreachable", "metrics-not-asked", "no-role-binding", "right-missing", "rights-unknown"];
+    let of = [
+        "claims-not-labelled",
+        "metrics-unreachable",
+        "metrics-not-asked",
+        "no-role-binding",
+        "right-missing",
+        "rights-unknown",
+    ];
     let findings = ended.findings();
     let named = |it: &Value| {
         format!("{} {}", it["check"].as_str().unwrap_or_default(), it["subject"].as_str().unwrap_or_default())
@@ -61,4 +68,22 @@ async fn rights_are_told_of_whom_they_concern() {
     ] {
         assert_eq!(found(Said { reviews, ..with_a_pod() }).await, findings, "{reviews:?}");
     }
+}
+
+/// Only where a Schedule of this product rests on native snapshots is the right needed, and asked about.
+#[tokio::test(flavor = "multi_thread")]
+async fn claims_that_cannot_be_labelled_are_told_where_snapshots_are_native() {
+    let schedule = |namespace: &str, key: Option<&str>, manager: &str| {
+        json!({"metadata": {"name": format!("auto-{namespace}"), "namespace": "velero", "labels": {"app.kubernetes.io/managed-by": manager,
+                "snapshot-group.velero.io/namespace": namespace, "velero.io/snapshot-group": "group-1"}},
+            "spec": {"schedule": "0 1 * * *", "template": {"volumeGroupSnapshotLabelKey": key}}})
+    };
+    let (ours, key) = ("snapshot-scheduler", Some("velero.io/snapshot-group"));
+    let schedules = [schedule("shop", key, ours), schedule("csi", None, ours), schedule("others", key, "somebody")];
+    let said = with_a_pod().list(SCHEDULES, &schedules);
+    assert!(found(said.clone()).await.is_empty());
+    assert_eq!(
+        found(Said { reviews: Reviews::NoPatchOfClaims, ..said }).await,
+        ["claims-not-labelled ServiceAccount velero/snapshot-coordinator"]
+    );
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Deserialize;
 use serde_json::Value;
+use shared::names::{LABEL_GROUP_NAMESPACE, LABEL_MANAGED_BY, LABEL_SNAPSHOT_GROUP, MANAGED_BY_SCHEDULER};
 
 /// The fields of `metadata`.
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -204,6 +205,15 @@ pub struct Schedule {
     pub spec: ScheduleSpec,
 }
 
+impl Schedule {
+    /// The namespace of the group that it backs up by native snapshots, where it is this product's and does.
+    pub fn native_namespace(&self) -> Option<&str> {
+        let ours = self.metadata.labels.get(LABEL_MANAGED_BY).is_some_and(|it| it == MANAGED_BY_SCHEDULER);
+        let native = self.spec.template.volume_group_snapshot_label_key == LABEL_SNAPSHOT_GROUP;
+        self.metadata.labels.get(LABEL_GROUP_NAMESPACE).filter(|_| ours && native).map(String::as_str)
+    }
+}
+
 /// The fields of a Schedule's `spec`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
@@ -218,10 +228,12 @@ pub struct ScheduleSpec {
 
 /// The fields of a Backup's `spec`.
 #[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(rename_all = "camelCase", default)]
 pub struct BackupSpec {
     /// Its hooks.
     pub hooks: BackupHooks,
+    /// The label by which claims share a block.
+    pub volume_group_snapshot_label_key: String,
 }
 
 /// `hooks`.
