@@ -53,6 +53,7 @@ pub async fn check(installed: &Installed, overlay: &str) {
         refused(&hook, "a hook", method, &path, &body).await;
     }
 
+    let label = json!({"metadata": {"labels": {"a": "b"}}});
     let coordinator =
         installed.control_plane.client_as_service_account(SYSTEM, "snapshot-coordinator").await.expect("a client");
     let mut paths = vec![
@@ -61,6 +62,8 @@ pub async fn check(installed: &Installed, overlay: &str) {
         ("DELETE", format!("/apis/events.k8s.io/v1/namespaces/{SHOP}/events/any"), Value::Null),
         ("POST", format!("/api/v1/namespaces/{SHOP}/pods/db-0/exec?command=true"), Value::Null),
         ("DELETE", format!("/api/v1/namespaces/{SHOP}/pods/db-0"), Value::Null),
+        // Only components/native-snapshots lets it.
+        ("PATCH", format!("/api/v1/namespaces/{SHOP}/persistentvolumeclaims/data-db-0"), label),
         ("DELETE", format!("/apis/velero.io/v1/namespaces/{SYSTEM}/backups/nightly"), Value::Null),
         ("GET", format!("/apis/apps/v1/namespaces/{SYSTEM}/deployments"), Value::Null),
     ];

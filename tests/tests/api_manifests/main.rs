@@ -9,6 +9,7 @@ mod forging;
 mod hooks;
 mod injected;
 mod limits;
+mod native;
 mod needed;
 mod overlays;
 mod pages;
@@ -74,4 +75,11 @@ async fn a_namespace_without_its_bindings_is_left_out_and_no_other() {
     coordinator.line("write_failed", cluster::PATIENCE, refused).await;
     installed.carry_through(&coordinator, &velero, "nightly").await;
     assert_eq!(coordinator.get(&installed.probe_path("readiness").await).await.status, 200);
+}
+
+/// The overlay `default` with `components/native-snapshots`, which is in no overlay.
+#[tokio::test(flavor = "multi_thread")]
+async fn native_snapshots_need_a_right_of_their_own_and_no_other() {
+    let Some(installed) = Installed::start("default").await else { return };
+    native::check(&installed).await;
 }

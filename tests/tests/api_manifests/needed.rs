@@ -81,7 +81,7 @@ async fn all_rules(installed: &Installed) -> BTreeSet<(String, usize)> {
 }
 
 /// A rule that was taken away.
-struct Taken {
+pub struct Taken {
     role: String,
     rules: Vec<PolicyRule>,
     rule: PolicyRule,
@@ -116,7 +116,8 @@ impl Taken {
     }
 }
 
-async fn take(installed: &Installed, role: &str, index: usize) -> Taken {
+/// Takes a rule away; the authorizer knows.
+pub async fn take(installed: &Installed, role: &str, index: usize) -> Taken {
     let mut left = rules(installed, role).await;
     let rules = left.clone();
     let taken = Taken { role: role.to_owned(), rules, rule: left.remove(index) };
@@ -125,7 +126,8 @@ async fn take(installed: &Installed, role: &str, index: usize) -> Taken {
     taken
 }
 
-async fn put_back(installed: &Installed, taken: Taken) {
+/// Gives it back; the authorizer knows.
+pub async fn put_back(installed: &Installed, taken: Taken) {
     set_rules(installed, &taken, taken.rules.clone()).await;
     taken.until(installed, true).await;
 }
