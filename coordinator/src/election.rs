@@ -167,8 +167,7 @@ impl Candidate {
 
     /// Whether an older install serves this cluster. Whoever led then gives the lead up.
     async fn stands_back(&mut self) -> bool {
-        // Where the API server does not say, nobody else is known to serve; the watch of all Leases, which needs the same right, tells it.
-        let serving = self.lookout.serving(self.clock.mono()).await.unwrap_or_default();
+        let serving = self.lookout.serving(self.clock.mono()).await;
         if serving.is_some() && self.election.leads(self.clock.mono()) {
             self.election.conflicted();
             self.tell().await;

@@ -10,7 +10,7 @@ use shared::identity::Namespace;
 use shared::names::LEADER_LEASE;
 use shared::time::WallTime;
 
-use crate::api::{Trouble, within};
+use crate::api::within;
 use crate::cli::OtherInstalls;
 use crate::election::decode;
 
@@ -30,20 +30,20 @@ impl Lookout {
         Self { api: Api::all(client), neighbours: Neighbours::new(own), wanted }
     }
 
-    /// Looks again if it is time to; says which install serves in our place.
-    ///
-    /// # Errors
-    /// When the API server does not say; what was seen before still counts.
-    pub async fn serving(&mut self, now: Mono) -> Result<Option<Serving>, Trouble> {
+    /// Looks again if it is time to; says which install serves in our place. Where the API server does not answer, what was seen before
+    /// still counts, for as long as it would have anyway.
+    pub async fn serving(&mut self, now: Mono) -> Option<Serving> {
         if self.wanted == OtherInstalls::Ignore {
-            return Ok(None);
+            return None;
         }
         if self.neighbours.must_look(now) {
             let named = ListParams::default().fields(&format!("metadata.name={LEADER_LEASE}")).limit(INSTALLS_MAX);
-            let leases = within(CALL_TIMEOUT_MS, self.api.list(&named)).await?;
-            self.neighbours.observe(leases.items.iter().filter_map(install).collect(), now);
+            // The watch of all Leases, which needs the same right, tells of a refusal.
+            if let Ok(leases) = within(CALL_TIMEOUT_MS, self.api.list(&named)).await {
+                self.neighbours.observe(leases.items.iter().filter_map(install).collect(), now);
+            }
         }
-        Ok(self.neighbours.serving(now))
+        self.neighbours.serving(now)
     }
 }
 

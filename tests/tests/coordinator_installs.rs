@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::Signal;
-use testbed::api::ServerOptions;
+use testbed::api::{Effect, Fault, ServerOptions, Target, Verb};
 use testbed::coordinator_bed::CoordinatorBed;
 use testbed::coordinator_process::{CoordinatorProcess, eventually};
 
@@ -72,6 +72,22 @@ async fn a_dead_install_is_waited_for_and_then_passed_over() {
     stood_back(&younger, 1).await;
     leads(&younger).await;
     assert_eq!(holder(&bed, "velero").as_deref(), Some("v-0"));
+}
+
+/// What it saw last still counts when it cannot look: else it would lead beside the older one.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_look_that_fails_makes_nobody_lead() {
+    let bed = bed().await;
+    let older = bed.coordinator("v-0", STAND_BACK);
+    leads(&older).await;
+    let younger = bed.coordinator("b-0", ELSEWHERE);
+    stood_back(&younger, 1).await;
+    let looks = Target::any().verb(Verb::List).resource("leases").name("snapshot-coordinator").user("b-0");
+    let fault = bed.server.faults().add(Fault::new(looks, Effect::Refuse { code: 503, retry_after_s: None }));
+    // It tries again with each attempt of the election; the fourth is long after the first that failed.
+    eventually("four looks that fail", SOON, || bed.server.faults().struck(fault).filter(|times| *times >= 4)).await;
+    assert!(younger.lines_of("leading").is_empty(), "{:?}", younger.lines());
+    assert_eq!(holder(&bed, "backup"), None);
 }
 
 #[tokio::test(flavor = "multi_thread")]
