@@ -64,21 +64,39 @@ pub fn select(facts: &Facts, key: &GroupKey, group: &Group, label_pods: bool) ->
     if let Some(labels) = &own {
         any_of.push(place.besides(labels, pods_have));
     }
-    let missing: Vec<&(&String, &Claim)> =
-        without_pod.iter().filter(|(_, claim)| !any_of.iter().any(|any| picks(any, &claim.marks.labels))).collect();
+    // The product's own label may come off or on while the Schedule stands; nothing hangs on it, so that no run in between leaves a claim out.
+    let missing: Vec<(&String, &Claim, Labels)> = without_pod
+        .into_iter()
+        .map(|(name, claim)| (name, claim, without_ours(claim, Some(key))))
+        .filter(|(_, _, labels)| !any_of.iter().any(|any| picks(any, labels)))
+        .collect();
     if missing.is_empty() {
         return Selection { any_of, finding: None };
     }
-    let common = common_labels(missing.iter().map(|(_, claim)| &claim.marks.labels));
+    let common = common_labels(missing.iter().map(|(_, _, labels)| labels));
     let by_common = place.besides(&common, pods_have);
     // What carries another group's label, which a restore brings along, is picked by none until that is put right.
-    let reaches_all = missing.iter().all(|(_, claim)| picks(&by_common, &claim.marks.labels));
+    let reaches_all = missing.iter().all(|(_, _, labels)| picks(&by_common, labels));
     if !common.is_empty() && reaches_all && place.exact(&common, pods_have) {
         any_of.push(by_common);
         return Selection { any_of, finding: None };
     }
-    let finding = missing.first().map(|(name, _)| place.not_selectable(name, missing.len()));
+    // As long as the product's own label is on, it reaches what nothing else does.
+    let unreached = || missing.iter().filter(|(_, claim, _)| !any_of.iter().any(|any| picks(any, &claim.marks.labels)));
+    let finding = unreached().next().map(|(name, _, _)| place.not_selectable(name, unreached().count()));
     Selection { any_of, finding }
+}
+
+/// A claim's labels without the group label that the product put there, whichever group it names or only this one.
+fn without_ours(claim: &Claim, of: Option<&GroupKey>) -> Labels {
+    let marks = &claim.marks;
+    let named = marks.labels.get(LABEL_SNAPSHOT_GROUP);
+    if !marks.own_label || of.is_some_and(|key| named != Some(key.group.as_str())) {
+        return marks.labels.clone();
+    }
+    let mut labels = marks.labels.to_map();
+    labels.remove(LABEL_SNAPSHOT_GROUP);
+    Labels::new(&labels)
 }
 
 fn picks(selector: &Selector, labels: &Labels) -> bool {
@@ -135,7 +153,8 @@ impl<'a> Place<'a> {
     }
 
     fn foreign_claim(&self, picked: impl Fn(&Labels) -> bool) -> bool {
-        self.claims().any(|(name, claim)| !self.group.claims.contains_key(name) && picked(&claim.marks.labels))
+        let mut foreign = self.claims().filter(|(name, _)| !self.group.claims.contains_key(*name));
+        foreign.any(|(_, claim)| picked(&claim.marks.labels) || picked(&without_ours(claim, None)))
     }
 
     fn pods(&self) -> impl Iterator<Item = &'a Pod> {

@@ -181,6 +181,28 @@ fn a_claim_with_the_label_of_elsewhere_is_in_its_own_group_and_said_to_be_out_of
     assert_eq!(take(&facts, &vec![]).groups.len(), 2, "a person's label is a group of its own");
 }
 
+/// The label comes and goes while the Schedule stands: a run in between must leave no claim out, and take nobody else's.
+#[test]
+fn what_is_selected_does_not_hang_on_the_product_s_own_label() {
+    let mut facts = Facts::default();
+    put_set(&mut facts, "db", "db", 1, 0);
+    let bare = ["bare-a", "bare-b"];
+    bare.iter().for_each(|claim| put_claim(&mut facts, claim, &[("app", "files")]));
+    let group = GroupKey { namespace: key("").namespace, group: GroupId::for_namespace_volumes(&key("").namespace) };
+    let of = |facts: &Facts| {
+        let inventory = take(facts, &vec![]);
+        select(facts, &group, &inventory.groups[&group], true).any_of
+    };
+    let without = of(&facts);
+    for claim in bare {
+        let labels = labels(&[("app", "files"), (LABEL_SNAPSHOT_GROUP, group.group.as_str())]);
+        let marks = Arc::new(ClaimMarks { labels, own_label: true, ..ClaimMarks::default() });
+        assert!(facts.claims.edit(&key(claim), |claim| claim.marks = marks));
+        assert_eq!(of(&facts), without, "with the label on {claim}");
+    }
+    check_exact(&facts, true);
+}
+
 #[test]
 fn pods_are_ordered_by_their_ordinals() {
     let mut facts = Facts::default();
