@@ -19,7 +19,7 @@ async fn bed() -> CoordinatorBed {
 }
 
 fn planning(bed: &CoordinatorBed, schedules: &str, way: &str) -> CoordinatorProcess {
-    bed.coordinator("c-0", ["--schedules", schedules, "--snapshot-way", way, "--check-interval-seconds", "5"])
+    bed.coordinator("c-0", ["--schedules", schedules, "--snapshot-way", way, "--check-interval-seconds", "10"])
 }
 
 async fn stop(mut coordinator: CoordinatorProcess) {

@@ -19,6 +19,9 @@ use crate::cli::SchedulesMode;
 /// Claims that are written for one plan. Two calls each take a few ms, and Schedules wait meanwhile; the rest comes with the next plan, soon after.
 const CLAIMS_A_PLAN_MAX: usize = 500;
 
+/// Namespaces that refuse cost two calls each and no label: after so many the rest waits for the next plan.
+const REFUSALS_A_PLAN_MAX: usize = 50;
+
 /// What became of one claim.
 enum Wrote {
     /// It says what it is to say.
@@ -47,6 +50,9 @@ pub async fn all(
         }
         if !*leading.borrow() || tried == CLAIMS_A_PLAN_MAX {
             return false;
+        }
+        if refused.len() == REFUSALS_A_PLAN_MAX {
+            return done;
         }
         let claims: Api<PersistentVolumeClaim> = Api::namespaced(client.clone(), namespace.as_str());
         match one(&claims, &label).await {
