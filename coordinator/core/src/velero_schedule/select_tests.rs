@@ -187,7 +187,9 @@ fn what_is_selected_does_not_hang_on_the_product_s_own_label() {
     let mut facts = Facts::default();
     put_set(&mut facts, "db", "db", 1, 0);
     let bare = ["bare-a", "bare-b"];
-    bare.iter().for_each(|claim| put_claim(&mut facts, claim, &[("app", "files")]));
+    for claim in bare {
+        put_claim(&mut facts, claim, &[("app", "files")]);
+    }
     let group = GroupKey { namespace: key("").namespace, group: GroupId::for_namespace_volumes(&key("").namespace) };
     let of = |facts: &Facts| {
         let inventory = take(facts, &vec![]);
