@@ -167,7 +167,9 @@ impl Candidate {
 
     /// Whether an older install serves this cluster. Whoever led then gives the lead up.
     async fn stands_back(&mut self) -> bool {
-        let serving = self.lookout.serving(self.clock.mono()).await;
+        let serving = self.lookout.serving(self.clock.mono(), self.call_limit_ms()).await;
+        // It may have taken all the time that was left to lead.
+        self.tell().await;
         if serving.is_some() && self.election.leads(self.clock.mono()) {
             self.election.conflicted();
             self.tell().await;
@@ -220,13 +222,18 @@ impl Candidate {
 
     /// A call ends before leadership would, so that its end is noticed in time.
     async fn bounded<T>(&self, call: impl Future<Output = kube::Result<T>>) -> Result<T, Trouble> {
-        let left = match self.election.leads_for_ms(self.clock.mono()) {
-            0 => CALL_TIMEOUT_MS,
-            left => left.min(CALL_TIMEOUT_MS),
-        };
+        let left = self.call_limit_ms();
         match timeout(Duration::from_millis(left), call).await {
             Ok(result) => result.map_err(|error| Trouble::of(&error)),
             Err(_elapsed) => Err(Trouble::timeout(left)),
+        }
+    }
+
+    /// How long a call may take, ms.
+    fn call_limit_ms(&self) -> u64 {
+        match self.election.leads_for_ms(self.clock.mono()) {
+            0 => CALL_TIMEOUT_MS,
+            left => left.min(CALL_TIMEOUT_MS),
         }
     }
 

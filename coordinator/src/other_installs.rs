@@ -5,7 +5,6 @@ use coordinator_core::time::Mono;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Client;
 use kube::api::{Api, ListParams};
-use shared::deadline::CALL_TIMEOUT_MS;
 use shared::identity::Namespace;
 use shared::names::LEADER_LEASE;
 use shared::time::WallTime;
@@ -31,15 +30,15 @@ impl Lookout {
     }
 
     /// Looks again if it is time to; says which install serves in our place. Where the API server does not answer, what was seen before
-    /// still counts, for as long as it would have anyway.
-    pub async fn serving(&mut self, now: Mono) -> Option<Serving> {
+    /// within `limit_ms`, what was seen before still counts, for as long as it would have anyway.
+    pub async fn serving(&mut self, now: Mono, limit_ms: u64) -> Option<Serving> {
         if self.wanted == OtherInstalls::Ignore {
             return None;
         }
         if self.neighbours.must_look(now) {
             let named = ListParams::default().fields(&format!("metadata.name={LEADER_LEASE}")).limit(INSTALLS_MAX);
             // The watch of all Leases, which needs the same right, tells of a refusal.
-            if let Ok(leases) = within(CALL_TIMEOUT_MS, self.api.list(&named)).await {
+            if let Ok(leases) = within(limit_ms, self.api.list(&named)).await {
                 self.neighbours.observe(leases.items.iter().filter_map(install).collect(), now);
             }
         }
