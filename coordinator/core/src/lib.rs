@@ -58,3 +58,4 @@ pub mod uid;
 pub mod velero_schedule;
 pub mod verify;
 pub mod world;
+mod written;
