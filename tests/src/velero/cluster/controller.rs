@@ -4,7 +4,7 @@ use k8s_openapi::api::apps::v1::{Deployment, StatefulSet};
 use kube::{Api, Client};
 use serde_json::{Value, json};
 
-use super::create::{self, ClusterError, ensure, set_status};
+use super::create::{self, ClusterError, ensure};
 use super::objects;
 use super::workload::{Made, MadePod};
 use crate::velero::object_name::ObjectName;
@@ -69,10 +69,7 @@ async fn bind(client: &Client, claim: &ObjectName, template: &Value) -> Result<(
     object["metadata"]["namespace"] = json!(claim.namespace);
     object["spec"]["volumeName"] = json!(objects::volume_name(&claim.namespace, &claim.name));
     object["spec"]["storageClassName"] = json!(super::STORAGE_CLASS);
-    let object = ensure(client, object).await?;
-    let volume = ensure(client, objects::volume(&claim.namespace, &object)).await?;
-    set_status(client, &object, objects::bound_claim_status()).await?;
-    set_status(client, &volume, json!({"phase": "Bound"})).await
+    create::bind(client, &claim.namespace, object).await
 }
 
 /// Its uid, when it is Ready.

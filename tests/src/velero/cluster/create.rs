@@ -144,10 +144,7 @@ async fn create_pod(
     owner: Option<&Value>,
 ) -> Result<MadePod, ClusterError> {
     for (_, claim) in &plan.claims {
-        let claim = ensure(client, objects::claim(workload, claim)).await?;
-        let volume = ensure(client, objects::volume(&workload.namespace, &claim)).await?;
-        set_status(client, &claim, objects::bound_claim_status()).await?;
-        set_status(client, &volume, json!({"phase": "Bound"})).await?;
+        bind(client, &workload.namespace, objects::claim(workload, claim)).await?;
     }
     let owner = owner.map(objects::owner_reference);
     let pod = ensure(client, objects::pod(workload, &plan, owner.as_ref())).await?;
@@ -164,6 +161,14 @@ async fn create_pod(
         uid: pod["metadata"]["uid"].as_str().unwrap_or_default().to_owned(),
         claims: plan.claims.iter().map(|(_, claim)| named(claim)).collect(),
     })
+}
+
+/// Makes a claim that names its volume, and that volume, of EBS.
+pub(super) async fn bind(client: &Client, namespace: &str, claim: Value) -> Result<(), ClusterError> {
+    let claim = ensure(client, claim).await?;
+    let volume = ensure(client, objects::volume(namespace, &claim)).await?;
+    set_status(client, &claim, objects::bound_claim_status()).await?;
+    set_status(client, &volume, json!({"phase": "Bound"})).await
 }
 
 /// Waits for a node's kubelet.
@@ -204,7 +209,7 @@ pub(super) async fn ensure(client: &Client, object: Value) -> Result<Value, Clus
     made.and_then(|made| serde_json::to_value(made).map_err(kube::Error::SerdeError)).map_err(failed)
 }
 
-pub(super) async fn set_status(client: &Client, object: &Value, status: Value) -> Result<(), ClusterError> {
+async fn set_status(client: &Client, object: &Value, status: Value) -> Result<(), ClusterError> {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     let patch = Patch::Merge(json!({"status": status}));
     let written = api_of(client, object).patch_status(name, &PatchParams::default(), &patch).await;
