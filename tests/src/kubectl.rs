@@ -14,17 +14,17 @@ pub fn manifests() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../manifests")
 }
 
-/// Whether there is a kubectl; its absence is said.
+/// Whether there is a kubectl; its absence is said, with what is left out for it.
 ///
 /// # Panics
 /// When it is absent and `CI=true`.
-pub fn is_there() -> bool {
+pub fn is_there(left_out: &str) -> bool {
     let found =
         Command::new("kubectl").args(["version", "--client"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
     let found = found.is_ok_and(|status| status.success());
-    assert!(found || !is_ci(), "no kubectl on PATH (CI=true: these tests must not be skipped)");
+    assert!(found || !is_ci(), "{left_out}: no kubectl on PATH (CI=true: this must not be skipped)");
     if !found {
-        say("SKIPPED: the manifests' tests, because there is no kubectl on PATH");
+        say(&format!("SKIPPED: {left_out}: no kubectl on PATH"));
     }
     found
 }

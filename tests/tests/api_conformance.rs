@@ -4,21 +4,17 @@ use anyhow::Result;
 use std::sync::Arc;
 use testbed::api::{ApiServer, ServerOptions};
 use testbed::conformance::{self, Cluster, Mint, PodToken};
-use testbed::control_plane::{BoundPod, ControlPlane, shared};
+use testbed::control_plane::{BoundPod, ControlPlane};
+use testbed::kubectl;
 
 /// Whether this case can be tried: kubectl's need a kubectl, and say so when there is none.
-async fn can_be_tried(name: &str) -> bool {
-    if !name.starts_with("kubectl::") || conformance::kubectl_is_there().await {
-        return true;
-    }
-    assert!(!shared::is_ci(), "no kubectl on PATH (CI=true: this must not be skipped)");
-    shared::say(&format!("SKIPPED: {name}: no kubectl on PATH"));
-    false
+fn can_be_tried(name: &str) -> bool {
+    !name.starts_with("kubectl::") || kubectl::is_there(name)
 }
 
 async fn on_the_real_one(name: &str) -> Result<()> {
     let Some(control_plane) = ControlPlane::shared().await else { return Ok(()) };
-    if !can_be_tried(name).await {
+    if !can_be_tried(name) {
         return Ok(());
     }
     let namespace = control_plane.namespace(name.rsplit(':').next().unwrap_or(name)).await;
@@ -32,7 +28,7 @@ async fn on_the_real_one(name: &str) -> Result<()> {
 }
 
 async fn on_the_embedded_one(name: &str) -> Result<()> {
-    if !can_be_tried(name).await {
+    if !can_be_tried(name) {
         return Ok(());
     }
     // One each: it is up in no time, and lives on the test's own runtime.

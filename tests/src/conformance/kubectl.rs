@@ -13,13 +13,6 @@ use tokio::process::Command;
 /// For one command; discovery of all groups is the slow part.
 const COMMAND_TIMEOUT: Duration = Duration::from_mins(1);
 
-/// Whether there is a kubectl to try, on `PATH`.
-pub async fn is_there() -> bool {
-    let found =
-        Command::new("kubectl").args(["version", "--client"]).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    found.await.is_ok_and(|status| status.success())
-}
-
 /// A cache of the case's own: kubectl keeps discovery by host and port, and ports come again.
 fn cache(c: &Cluster) -> std::path::PathBuf {
     let server: String = c.url.chars().filter(char::is_ascii_digit).collect();

@@ -63,5 +63,3 @@ pub async fn run(name: &str, cluster: Cluster) -> Result<()> {
     let namespace = cluster.namespace.clone();
     (case.run)(cluster).await.with_context(|| format!("{name}, namespace {namespace}"))
 }
-
-pub use kubectl::is_there as kubectl_is_there;

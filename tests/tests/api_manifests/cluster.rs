@@ -45,7 +45,7 @@ impl Installed {
     /// Applies `overlay` and the example's access for a workload. `None` where kubectl or the control plane cannot be had;
     /// that was said.
     pub async fn start(overlay: &str) -> Option<Self> {
-        if !kubectl::is_there() {
+        if !kubectl::is_there("the manifests' tests") {
             return None;
         }
         let control_plane = ControlPlane::own().await?;

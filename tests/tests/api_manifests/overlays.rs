@@ -56,7 +56,7 @@ impl Drop for Bed {
 
 impl Bed {
     async fn start() -> Option<Self> {
-        if !kubectl::is_there() {
+        if !kubectl::is_there("the manifests' tests") {
             return None;
         }
         let control_plane = ControlPlane::own().await?;

@@ -53,7 +53,7 @@ impl Drop for Reader {
 impl Reader {
     /// A cluster of its own, with the namespace `shop` and its account; nothing where there is no kubectl or no control plane.
     pub async fn start(page: &str) -> Option<Self> {
-        if !kubectl::is_there() {
+        if !kubectl::is_there("the manifests' tests") {
             return None;
         }
         let control_plane = ControlPlane::own().await?;

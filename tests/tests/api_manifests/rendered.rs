@@ -17,7 +17,7 @@ fn documents(text: &str) -> BTreeSet<&str> {
 
 #[test]
 fn rendered_files_are_current() {
-    if !kubectl::is_there() {
+    if !kubectl::is_there("the manifests' tests") {
         return;
     }
     for overlay in OVERLAYS {

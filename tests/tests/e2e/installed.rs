@@ -86,7 +86,7 @@ spec:
 #[test]
 fn the_default_overlay_and_an_injected_database_come_to_a_proven_backup() {
     isolated(async || {
-        if !kubectl::is_there() {
+        if !kubectl::is_there("the whole install") {
             return Ok(());
         }
         let agent = binaries::shipped_hook_agent()?;
