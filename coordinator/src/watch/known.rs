@@ -1,7 +1,7 @@
 //! What a watch has told so far: finds out what a new list no longer has, and what did not really change.
 
 use std::collections::HashMap;
-use std::collections::hash_map::DefaultHasher;
+use std::collections::hash_map::{self, DefaultHasher};
 use std::fmt::{self, Debug, Write};
 use std::hash::Hasher;
 
@@ -109,13 +109,21 @@ impl<G: StandsFor> Known<G> {
 
     /// An object arrived; `value` is what decisions see of it.
     pub fn put(&mut self, name: u64, stands_for: &G, value: &impl Debug) -> News<G> {
-        let print = fingerprint(value);
-        let kept = stands_for.keep();
-        let before = self.told.insert(name, Entry { print, listed: self.list, stands_for: kept });
-        match before {
-            None => News { gone: None, changed: true },
-            Some(known) if known.stands_for == stands_for.keep() => News { gone: None, changed: known.print != print },
-            Some(known) => News { gone: G::of(known.stands_for), changed: true },
+        let now = Entry { print: fingerprint(value), listed: self.list, stands_for: stands_for.keep() };
+        match self.told.entry(name) {
+            hash_map::Entry::Vacant(new) => {
+                new.insert(now);
+                News { gone: None, changed: true }
+            }
+            hash_map::Entry::Occupied(mut known) => {
+                let before = known.insert(now);
+                let now = known.get();
+                if before.stands_for == now.stands_for {
+                    News { gone: None, changed: before.print != now.print }
+                } else {
+                    News { gone: G::of(before.stands_for), changed: true }
+                }
+            }
         }
     }
 
