@@ -108,12 +108,13 @@ impl EngineLoop {
                     self.show();
                     continue;
                 }
+                input = timeout(sleep, inbox.recv()) => input,
+                // After the news that wait: whoever plans is to see all that was told before it asked.
                 give = self.tools.asked.next(), if self.awaited.is_empty() => {
                     // Whoever asked may have gone.
                     drop(give.send(self.state.facts()));
                     continue;
                 }
-                input = timeout(sleep, inbox.recv()) => input,
             };
             match input {
                 Ok(Some(input)) => self.take(input),

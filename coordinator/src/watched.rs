@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use coordinator_core::inventory::facts::{FactKind, Facts};
+use coordinator_core::inventory::facts::Facts;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::kind::Kind;
@@ -10,12 +10,7 @@ use crate::plan::cluster::ClusterError;
 use crate::watch::Troubles;
 
 /// What the watches see of what is backed up.
-const KINDS: [(Kind, FactKind); 4] = [
-    (Kind::Volumes, FactKind::Volume),
-    (Kind::Claims, FactKind::Claim),
-    (Kind::StatefulSets, FactKind::StatefulSet),
-    (Kind::Pods, FactKind::Pod),
-];
+const KINDS: [Kind; 4] = [Kind::Volumes, Kind::Claims, Kind::StatefulSets, Kind::Pods];
 
 /// One plans at a time.
 const ASKED_AT_ONCE_MAX: usize = 1;
@@ -37,15 +32,14 @@ pub fn channel(troubles: Arc<Troubles>) -> (Watched, Asked) {
 }
 
 impl Watched {
-    /// What there is to back up, once all first lists are in. Nothing when the process ends.
+    /// What there is to back up, once all first lists are in and no kind is being listed anew: a claim that is seen before its pod would be
+    /// planned without it. Nothing when the process ends.
     ///
     /// # Errors
     /// When a kind cannot be read now: what was seen of it before may be long out of date.
     pub async fn facts(&self) -> Result<Option<Facts>, ClusterError> {
-        for (kind, of_plan) in KINDS {
-            if let Some(trouble) = self.troubles.lasting(kind) {
-                return Err(ClusterError::Api { resource: of_plan.kubectl(), trouble });
-            }
+        if let Err((kind, trouble)) = self.troubles.settled(&KINDS).await {
+            return Err(ClusterError::Api { resource: kind.resource(), trouble });
         }
         let (give, given) = oneshot::channel();
         if self.asks.send(give).await.is_err() {

@@ -106,13 +106,18 @@ pub async fn follow<R, G, T, F>(
         } else {
             Some(stream.next().await)
         };
+        let mut works = false;
         let (told, pause) = match next {
             None => {
                 follower.works(&troubles);
                 continue;
             }
             Some(None) => return,
-            Some(Some(Ok(seen))) => (follower.take(seen, &troubles), None),
+            Some(Some(Ok(seen))) => {
+                // A list that has begun, and the first of its objects, say nothing yet: it may break in its middle.
+                works = !matches!(seen, Seen::Init | Seen::InitApply(_));
+                (follower.take(seen, &troubles), None)
+            }
             Some(Some(Err(error))) => {
                 let mut trouble = trouble_of(&error);
                 if trouble.kind == TroubleKind::NotFound && kind.optional() && follower.present != Some(false) {
@@ -130,6 +135,10 @@ pub async fn follow<R, G, T, F>(
             if inbox.send(news).await.is_err() {
                 return;
             }
+        }
+        // Only after its news: who plans waits for this, and is to see them.
+        if works {
+            follower.works(&troubles);
         }
         if let Some(pause) = pause {
             tokio::time::sleep(pause).await;
@@ -158,10 +167,6 @@ impl<G: StandsFor, F> Follower<G, F> {
         T: Debug,
         F: FnMut(R) -> Reduced<G, T>,
     {
-        // That a list begins says nothing yet: it is said before the API server is asked.
-        if !matches!(seen, Seen::Init) {
-            self.works(troubles);
-        }
         match seen {
             Seen::Init => {
                 self.known.begin_list();

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use coordinator_core::reason::Reason;
 use coordinator_core::report::{Report, Subject};
 use serde_json::{Value, json};
+use tokio::sync::Notify;
 
 use crate::api::{Trouble, TroubleKind};
 use crate::kind::Kind;
@@ -41,12 +42,14 @@ pub struct Troubles {
     publisher: Publisher,
     own_pod: Subject,
     broken: Mutex<BTreeMap<Kind, Broken>>,
+    /// Tells those in [`Self::settled`] that something changed.
+    changed: Notify,
 }
 
 impl Troubles {
     /// None yet. What concerns the whole cluster is told about `own_pod`.
     pub fn new(log: Log, metrics: Metrics, publisher: Publisher, own_pod: Subject) -> Self {
-        Self { log, metrics, publisher, own_pod, broken: Mutex::new(BTreeMap::new()) }
+        Self { log, metrics, publisher, own_pod, broken: Mutex::new(BTreeMap::new()), changed: Notify::new() }
     }
 
     /// A watch broke, or could not be started.
@@ -61,6 +64,7 @@ impl Troubles {
         } else {
             self.log.say(EventType::WatchRestarted, &format!("{}: {trouble}", kind.resource()), &fields);
         }
+        self.changed.notify_waiters();
     }
 
     /// Remembers the trouble; true when it is worth an important line.
@@ -90,6 +94,7 @@ impl Troubles {
     /// A watch works again.
     pub fn over(&self, kind: Kind) {
         let was = self.lock().remove(&kind);
+        self.changed.notify_waiters();
         if was.is_some_and(|broken| broken.said.is_some()) {
             let fields = Fields::from_iter([("resource".to_owned(), Value::from(kind.resource()))]);
             self.log.say(EventType::ApiUsable, &format!("{} can be watched again", kind.resource()), &fields);
@@ -99,6 +104,7 @@ impl Troubles {
     /// An optional kind cannot be had.
     pub fn absent(&self, kind: Kind, trouble: &Trouble) {
         self.lock().remove(&kind);
+        self.changed.notify_waiters();
         let message = format!("{} cannot be read ({trouble}): {}", kind.resource(), kind.without_it());
         self.log.say(EventType::KindAbsent, &message, &fields(kind, trouble));
         self.metrics.readable(kind, false);
@@ -118,9 +124,29 @@ impl Troubles {
         self.publisher.offer(Report::new(self.own_pod.clone(), None, reason, note));
     }
 
-    /// Why a kind cannot be read now, where that is more than a connection that broke.
-    pub fn lasting(&self, kind: Kind) -> Option<Trouble> {
-        self.lock().get(&kind).filter(|broken| broken.lasts()).map(|broken| broken.trouble.clone())
+    /// Waits until all of `kinds` are seen as they are: a watch that broke is at work again, and what it lists anew is in. That takes some
+    /// seconds, or the trouble lasts.
+    ///
+    /// # Errors
+    /// The first kind that cannot be read, where that is more than a connection that broke, and why.
+    pub async fn settled(&self, kinds: &[Kind]) -> Result<(), (Kind, Trouble)> {
+        loop {
+            // Before the look, so that what changes after it is not missed.
+            let changed = self.changed.notified();
+            if let Some(settled) = self.settled_now(kinds) {
+                return settled;
+            }
+            changed.await;
+        }
+    }
+
+    fn settled_now(&self, kinds: &[Kind]) -> Option<Result<(), (Kind, Trouble)>> {
+        let broken = self.lock();
+        let of_kinds = || broken.iter().filter(|(kind, _)| kinds.contains(kind));
+        if let Some((kind, lasting)) = of_kinds().find(|(_, broken)| broken.lasts()) {
+            return Some(Err((*kind, lasting.trouble.clone())));
+        }
+        of_kinds().next().is_none().then_some(Ok(()))
     }
 
     /// What does not work now: resource and why, for `/readyz`.
