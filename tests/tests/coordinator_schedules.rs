@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use kube::Api;
+use kube::api::{DynamicObject, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use testbed::api::ServerOptions;
 use testbed::coordinator_bed::CoordinatorBed;
@@ -41,6 +44,16 @@ fn others_schedule(name: &str) -> Value {
         "spec": {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["prod"]}}})
 }
 
+/// As Velero does once it has looked at a Schedule.
+async fn take_back_the_skip(bed: &CoordinatorBed, name: &str) {
+    let kind = GroupVersionKind::gvk("velero.io", "v1", "Schedule");
+    let resource = ApiResource::from_gvk_with_plural(&kind, "schedules");
+    let schedules: Api<DynamicObject> = Api::namespaced_with(bed.server.client(), "velero", &resource);
+    let params = PatchParams { field_manager: Some("velero-server".to_owned()), ..PatchParams::default() };
+    let patch = Patch::Merge(json!({"spec": {"skipImmediately": false}}));
+    schedules.patch(name, &params, &patch).await.unwrap();
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn each_group_gets_a_schedule_that_follows_it() {
     let bed = bed().await;
@@ -61,6 +74,15 @@ async fn each_group_gets_a_schedule_that_follows_it() {
     let now = eventually("the third pod in the Schedule", SOON, || schedule(&bed, &name).filter(followed)).await;
     assert_eq!(now["metadata"]["uid"], made["metadata"]["uid"], "changed in place");
     assert_eq!(now["spec"]["schedule"], cron);
+    assert_eq!(
+        now["spec"]["skipImmediately"], true,
+        "Velero has not seen the wish: it must not be lost with another change"
+    );
+    take_back_the_skip(&bed, &name).await;
+    bed.workload(&Workload::stateful_set("prod", "db", 4)).await;
+    let followed = |schedule: &Value| ordered(schedule).is_some_and(|pods| pods.ends_with(",prod/db-3"));
+    let now = eventually("the fourth pod in the Schedule", SOON, || schedule(&bed, &name).filter(followed)).await;
+    assert_eq!(now["spec"]["skipImmediately"], false, "Velero has seen it, and is not asked again");
     assert_eq!(schedule(&bed, "mine").map(|mine| mine["spec"].clone()), Some(others_schedule("mine")["spec"].clone()));
     let metrics = coordinator.get("/metrics").await.body;
     assert!(metrics.contains("snapshot_coordinator_planned_groups 1"), "{metrics}");
@@ -115,25 +137,33 @@ async fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
     assert!(!wrote, "{:?}", bed.server.requests());
 }
 
+/// Fixed by its owner.
+const AT: &str = "snapshot-group.velero.io/at";
+
+/// A minute that is so near that a run is held up; the program is built before that, which may take minutes.
+fn near() -> String {
+    testbed::binaries::coordinator();
+    let soon = jiff::Timestamp::now() + Duration::from_secs(150);
+    soon.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M").to_string()
+}
+
+/// The Backup that a Schedule made before.
+fn backup_of(schedule: &str, phase: &str) -> Value {
+    json!({"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"namespace": "velero", "name": "earlier",
+        "labels": {"velero.io/schedule-name": schedule}}, "spec": {"includedNamespaces": ["prod"]}, "status": {"phase": phase}})
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_run_is_held_up_while_the_one_before_is_not_over() {
     let bed = bed().await;
-    // Fixed by its owner to a minute that is near; the program is built before that, which may take minutes.
-    testbed::binaries::coordinator();
-    let soon = jiff::Timestamp::now() + Duration::from_secs(150);
-    let at = soon.to_zoned(jiff::tz::TimeZone::UTC).strftime("%H:%M").to_string();
-    bed.workload(&Workload::stateful_set("prod", "db", 1).annotation("snapshot-group.velero.io/at", &at)).await;
+    bed.workload(&Workload::stateful_set("prod", "db", 1).annotation(AT, &near())).await;
     let coordinator = started(&bed, &APPLY);
     let name = created(&coordinator, "prod-db").await;
-    let backup = |phase: &str| {
-        json!({"apiVersion": "velero.io/v1", "kind": "Backup", "metadata": {"namespace": "velero", "name": "earlier",
-            "labels": {"velero.io/schedule-name": name}}, "spec": {"includedNamespaces": ["prod"]}, "status": {"phase": phase}})
-    };
-    put(&bed, backup("Queued"));
+    put(&bed, backup_of(&name, "Queued"));
     coordinator.line("schedule_paused", SOON, |line| line["schedule"] == name.as_str()).await;
     let paused = |schedule: &Value| schedule["spec"]["paused"] == true;
     eventually("a pause", SOON, || schedule(&bed, &name).filter(paused)).await;
-    put(&bed, backup("Completed"));
+    put(&bed, backup_of(&name, "Completed"));
     coordinator.line("schedule_resumed", SOON, |line| line["schedule"] == name.as_str()).await;
     let resumed = schedule(&bed, &name).expect("it is there");
     assert_eq!((&resumed["spec"]["paused"], &resumed["spec"]["skipImmediately"]), (&json!(false), &json!(true)));

@@ -84,7 +84,7 @@ impl Made {
         }
         let (mut schedules, unselectable) = schedules(facts, &inventory, &plan, &recipe);
         let changes = changes(&schedules, facts, recipe.velero_namespace.as_str());
-        skip_where_the_cron_is_new(&mut schedules, &changes);
+        skip_where_the_cron_is_new(&mut schedules, &changes, facts);
         let labels = claim_labels::decide(facts, &inventory, &plan, recipe.way);
         let mut findings = inventory.findings.clone();
         findings.extend(unselectable);

@@ -269,7 +269,7 @@ fn words(action: &Action) -> (EventType, String) {
             EventType::ScheduleCreated,
             format!("Schedule {} is new: `{}` UTC", schedule.metadata.name, schedule.spec.schedule),
         ),
-        Action::Update { schedule, what } => {
+        Action::Update { schedule, cron_is_new: _, what } => {
             (EventType::ScheduleUpdated, format!("Schedule {} is changed: {what}", schedule.metadata.name))
         }
         Action::Remove { name } => (

@@ -1,6 +1,7 @@
 //! One action, one API call; one after another.
 
 use coordinator_core::schedule_apply::Action;
+use coordinator_core::velero_schedule::object::Schedule;
 use kube::api::{Api, DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use kube::{Client, Error};
@@ -57,18 +58,8 @@ pub async fn all(
 /// Gives the Schedule's uid, where it is still there.
 async fn one(schedules: &Api<DynamicObject>, action: &Action) -> Result<Option<String>, Trouble> {
     match action {
-        Action::Create(schedule) | Action::Update { schedule, .. } => {
-            let patch = Patch::Apply(schedule);
-            let apply = PatchParams::apply(MANAGED_BY_SCHEDULER);
-            let first = bounded(schedules.patch(&schedule.metadata.name, &apply, &patch)).await;
-            match first {
-                Err(Failed::Said(error)) if is_veleros_own(&error) => {
-                    let forced = bounded(schedules.patch(&schedule.metadata.name, &apply.force(), &patch)).await;
-                    forced.map(uid).map_err(Failed::trouble)
-                }
-                other => other.map(uid).map_err(Failed::trouble),
-            }
-        }
+        Action::Create(schedule) => apply(schedules, schedule, true).await,
+        Action::Update { schedule, cron_is_new, what: _ } => apply(schedules, schedule, *cron_is_new).await,
         Action::Remove { name } => match bounded(schedules.delete(name, &DeleteParams::default())).await {
             // Somebody else was faster, which is as good.
             Err(Failed::Said(Error::Api(status))) if status.code == 404 => Ok(None),
@@ -80,6 +71,29 @@ async fn one(schedules: &Api<DynamicObject>, action: &Action) -> Result<Option<S
         Action::Resume { name } => merge(schedules, name, &json!({
             "metadata": {"annotations": {ANNOTATION_PAUSED_BY: null}}, "spec": {"paused": false, "skipImmediately": true}})).await,
     }
+}
+
+/// Where Velero has written the wish to skip back, it is asked for again with a new cron alone; else it has done what it was asked for.
+async fn apply(
+    schedules: &Api<DynamicObject>,
+    schedule: &Schedule,
+    cron_is_new: bool,
+) -> Result<Option<String>, Trouble> {
+    let name = &schedule.metadata.name;
+    let params = PatchParams::apply(MANAGED_BY_SCHEDULER);
+    let again = match bounded(schedules.patch(name, &params, &Patch::Apply(schedule))).await {
+        Err(Failed::Said(error)) if is_veleros_own(&error) => {
+            if cron_is_new {
+                bounded(schedules.patch(name, &params.force(), &Patch::Apply(schedule))).await
+            } else {
+                let mut done = schedule.clone();
+                done.spec.skip_immediately = None;
+                bounded(schedules.patch(name, &params, &Patch::Apply(&done))).await
+            }
+        }
+        other => other,
+    };
+    again.map(uid).map_err(Failed::trouble)
 }
 
 async fn merge(

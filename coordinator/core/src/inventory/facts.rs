@@ -64,6 +64,7 @@ impl fmt::Display for FactKind {
 }
 
 /// A Velero Schedule.
+#[expect(clippy::struct_excessive_bools, reason = "four facts that Velero and users set apart from each other")]
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ScheduleFact {
     /// Whether this product made it (its label says so).
@@ -76,6 +77,8 @@ pub struct ScheduleFact {
     pub paused: bool,
     /// Whether this product paused it ([`shared::names::ANNOTATION_PAUSED_BY`]), not a person.
     pub paused_by_breaker: bool,
+    /// Whether `spec.skipImmediately` is `true`: Velero was asked, and has not looked since.
+    pub asks_to_skip: bool,
     /// `metadata.creationTimestamp`.
     pub created: Option<WallTime>,
     /// `spec.template` as canonical JSON, for comparing; empty for Schedules that are not ours.

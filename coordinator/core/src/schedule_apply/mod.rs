@@ -21,6 +21,8 @@ pub enum Action {
     Update {
         /// As it is to be.
         schedule: Box<Schedule>,
+        /// Whether its cron line is another one.
+        cron_is_new: bool,
         /// What differs, for people.
         what: String,
     },
@@ -73,8 +75,9 @@ pub fn actions(planned: Vec<Schedule>, changes: &BTreeMap<String, Change>) -> Ve
             Some(Change::Create) => create.push(Action::Create(Box::new(schedule))),
             Some(Change::Update { cron_from, fields }) => {
                 let cron = cron_from.as_ref().map(|from| format!("cron from `{from}` to `{}`", schedule.spec.schedule));
+                let cron_is_new = cron.is_some();
                 let what: Vec<String> = cron.into_iter().chain(fields.iter().cloned()).collect();
-                update.push(Action::Update { schedule: Box::new(schedule), what: what.join(", ") });
+                update.push(Action::Update { schedule: Box::new(schedule), cron_is_new, what: what.join(", ") });
             }
             Some(Change::Keep | Change::Paused | Change::Taken | Change::Remove) | None => {}
         }

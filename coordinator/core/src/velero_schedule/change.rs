@@ -1,10 +1,10 @@
 //! What applying a plan would do to the Schedules that stand there: one word a Schedule.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::Value;
 
-use super::object::Schedule;
+use super::object::{Metadata, Schedule};
 use crate::inventory::facts::{Facts, ScheduleFact};
 use crate::objects::ObjectKey;
 
@@ -87,7 +87,7 @@ fn change(planned: &Schedule, live: Option<&&ScheduleFact>) -> Change {
 fn differences(path: &str, held: &Value, wanted: &Value, found: &mut Vec<String>) {
     match (held, wanted) {
         (Value::Object(held), Value::Object(wanted)) => {
-            let keys: std::collections::BTreeSet<&String> = held.keys().chain(wanted.keys()).collect();
+            let keys: BTreeSet<&String> = held.keys().chain(wanted.keys()).collect();
             for key in keys {
                 let missing = Value::Null;
                 let (held, wanted) = (held.get(key).unwrap_or(&missing), wanted.get(key).unwrap_or(&missing));
@@ -101,15 +101,19 @@ fn differences(path: &str, held: &Value, wanted: &Value, found: &mut Vec<String>
 
 /// Sets `skipImmediately` where a Schedule is new or gets another cron, and nowhere else: Velero would fire an overdue cron at
 /// once (velero#2433), and turns the field back itself, so that asking for it again and again would fight with it (velero#8787).
-pub fn skip_where_the_cron_is_new(planned: &mut [Schedule], changes: &BTreeMap<String, Change>) {
+/// As long as Velero has not looked, the wish stands: left out, it would be taken back with whatever else changes.
+pub fn skip_where_the_cron_is_new(planned: &mut [Schedule], changes: &BTreeMap<String, Change>, facts: &Facts) {
+    let asked = facts.schedules.iter().filter(|(_, fact)| fact.asks_to_skip);
+    let asked: BTreeSet<(&str, &str)> = asked.map(|(key, _)| (key.namespace.as_str(), key.name.as_str())).collect();
     for schedule in planned {
-        let new_cron = match changes.get(&schedule.metadata.name) {
+        let Metadata { name, namespace, .. } = &schedule.metadata;
+        let skips = match changes.get(name) {
             Some(Change::Create | Change::Update { cron_from: Some(_), .. }) => true,
-            Some(
-                Change::Update { cron_from: None, .. } | Change::Keep | Change::Paused | Change::Taken | Change::Remove,
-            )
-            | None => false,
+            Some(Change::Update { cron_from: None, .. } | Change::Keep) => {
+                asked.contains(&(namespace.as_str(), name.as_str()))
+            }
+            Some(Change::Paused | Change::Taken | Change::Remove) | None => false,
         };
-        schedule.spec.skip_immediately = new_cron.then_some(true);
+        schedule.spec.skip_immediately = skips.then_some(true);
     }
 }

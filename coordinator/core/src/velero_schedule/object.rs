@@ -41,7 +41,7 @@ pub struct Metadata {
 pub struct ScheduleSpec {
     /// Five fields, UTC.
     pub schedule: String,
-    /// Only with a new or changed cron, and then `true`: Velero would fire at once, and turns it back to `false` itself.
+    /// Only with a new or changed cron, until Velero has seen it, and then `true`: Velero would fire at once, and turns it back to `false` itself.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skip_immediately: Option<bool>,
     /// `false`: removing a Schedule must not remove its Backups.

@@ -21,10 +21,11 @@ pub struct Slim {
 }
 
 #[derive(Debug, Default, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 struct Spec {
     schedule: String,
     paused: bool,
+    skip_immediately: Option<bool>,
     template: Value,
 }
 
@@ -45,6 +46,7 @@ pub fn reduce(schedule: Slim) -> Result<Fact, IdentityError> {
         cron: spec.schedule,
         paused: spec.paused,
         paused_by_breaker: metadata.annotation(ANNOTATION_PAUSED_BY) == Some(PAUSED_BY_BREAKER),
+        asks_to_skip: spec.skip_immediately == Some(true),
         created: metadata.created(),
         namespaces: namespaces.filter_map(Value::as_str).map(str::to_owned).collect(),
         template: if ours { spec.template.to_string().into_boxed_str() } else { Box::default() },
