@@ -6,7 +6,7 @@ use kube::Api;
 use kube::api::{DynamicObject, Patch, PatchParams};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
-use testbed::api::ServerOptions;
+use testbed::api::{Effect, Fault, ServerOptions, Target, Verb};
 use testbed::coordinator_bed::CoordinatorBed;
 use testbed::coordinator_process::{CoordinatorProcess, eventually};
 use testbed::velero::cluster::Workload;
@@ -167,4 +167,30 @@ async fn a_run_is_held_up_while_the_one_before_is_not_over() {
     coordinator.line("schedule_resumed", SOON, |line| line["schedule"] == name.as_str()).await;
     let resumed = schedule(&bed, &name).expect("it is there");
     assert_eq!((&resumed["spec"]["paused"], &resumed["spec"]["skipImmediately"]), (&json!(false), &json!(true)));
+}
+
+/// Claims' labels go one by one. An API server that takes seconds for each is no reason to look late at what piles up, nor to leave a new workload
+/// without a Schedule.
+#[tokio::test(flavor = "multi_thread")]
+async fn slow_writes_of_claims_keep_nothing_else_waiting() {
+    const CLAIMS: u32 = 60;
+    let bed = bed().await;
+    bed.workload(&Workload::stateful_set("prod", "db", CLAIMS).annotation(AT, &near())).await;
+    let of_claims = Target::any().user("c-0").resource("persistentvolumeclaims").verb(Verb::Patch);
+    bed.server.faults().add(Fault::new(of_claims, Effect::Delay(Duration::from_secs(4))));
+    let native = ["--snapshot-way", "native"];
+    let coordinator = started(&bed, &[&APPLY[..], &native[..]].concat());
+    let name = created(&coordinator, "prod-db").await;
+    coordinator.line("claim_labelled", SOON, |_| true).await;
+    put(&bed, backup_of(&name, "Queued"));
+    coordinator.line("schedule_paused", SOON, |line| line["schedule"] == name.as_str()).await;
+    let labelled = || coordinator.lines_of("claim_labelled").len();
+    assert!(labelled() < CLAIMS as usize / 2, "it was paused meanwhile: {} claims", labelled());
+
+    bed.workload(&Workload::stateful_set("prod", "new", 1)).await;
+    created(&coordinator, "prod-new").await;
+    assert!(labelled() < CLAIMS as usize, "it was planned meanwhile: {} claims", labelled());
+    // What a plan leaves over, the next one goes on with.
+    let before = labelled();
+    eventually("more claims", SOON, || (labelled() > before).then_some(())).await;
 }

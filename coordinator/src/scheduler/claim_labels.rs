@@ -1,6 +1,7 @@
 //! Writes claims' group labels: one look and one write each, one after another. A namespace that refuses keeps no other from its labels.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use coordinator_core::schedule_apply::claim_labels::ClaimLabel;
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
@@ -18,6 +19,9 @@ use crate::cli::SchedulesMode;
 
 /// Claims that are written for one plan. Two calls each take a few ms, and Schedules wait meanwhile; the rest comes with the next plan, soon after.
 const CLAIMS_A_PLAN_MAX: usize = 500;
+
+/// Where calls take seconds, claims are written for so long at most, ms: as long as plans are apart, or new workloads' Schedules would wait.
+const WRITING_MS_MAX: u64 = 30_000;
 
 /// Namespaces that refuse cost two calls each and no label: after so many the rest waits for the next plan.
 const REFUSALS_A_PLAN_MAX: usize = 50;
@@ -43,12 +47,13 @@ pub async fn all(
     }
     let mut refused: BTreeSet<Namespace> = BTreeSet::new();
     let (mut done, mut tried) = (true, 0);
+    let until = Instant::now() + Duration::from_millis(WRITING_MS_MAX);
     for label in labels {
         let namespace = &label.claim.namespace;
         if refused.contains(namespace) {
             continue;
         }
-        if !*leading.borrow() || tried == CLAIMS_A_PLAN_MAX {
+        if !*leading.borrow() || tried == CLAIMS_A_PLAN_MAX || Instant::now() >= until {
             return false;
         }
         if refused.len() == REFUSALS_A_PLAN_MAX {

@@ -12,6 +12,7 @@ use coordinator_core::schedule_apply::claim_labels::ClaimLabel;
 use coordinator_core::schedule_apply::missed::Missed;
 use coordinator_core::velero_schedule::change::Change;
 use serde_json::Value;
+use shared::identity::Namespace;
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use super::found::Found;
@@ -35,13 +36,20 @@ pub struct Teller {
     mode: SchedulesMode,
     /// What was said already, and what was said in this pass.
     said: BTreeSet<String>,
-    namespace: Option<String>,
+    /// Where Schedules are.
+    velero_namespace: Namespace,
 }
 
 impl Teller {
     /// Nothing is said yet.
-    pub fn new(log: Log, metrics: Metrics, publisher: Publisher, mode: SchedulesMode) -> Self {
-        Self { log, metrics, publisher, mode, said: BTreeSet::new(), namespace: None }
+    pub fn new(
+        log: Log,
+        metrics: Metrics,
+        publisher: Publisher,
+        mode: SchedulesMode,
+        velero_namespace: Namespace,
+    ) -> Self {
+        Self { log, metrics, publisher, mode, said: BTreeSet::new(), velero_namespace }
     }
 
     /// Whether anything is written.
@@ -69,6 +77,14 @@ impl Teller {
         false
     }
 
+    /// Schedules and Backups could not be read: nothing is held up, and nothing is let go on.
+    pub fn unseen(&mut self, error: &ClusterError) {
+        let message =
+            format!("not known which Backups are over, so no Schedule is paused or resumed: {}", chain(error));
+        self.once(EventType::ScheduleFailed, &message, &Fields::new());
+        self.metrics.schedule_failed();
+    }
+
     /// The settings allow no plan, or it is wrong: nothing is written.
     pub fn no_plan(&mut self, error: &MakeError) -> bool {
         self.once(
@@ -93,7 +109,6 @@ impl Teller {
             claim_labels: _,
             planned: _,
         } = found;
-        self.namespace = schedules.first().map(|schedule| schedule.metadata.namespace.clone());
         let count = |wanted: fn(&Change) -> bool| changes.values().filter(|change| wanted(change)).count();
         let paused = count(|change| matches!(change, Change::Paused));
         let taken = count(|change| matches!(change, Change::Taken));
@@ -255,9 +270,7 @@ impl Teller {
     }
 
     fn event(&self, schedule: &str, uid: Option<String>, reason: Reason, note: &str) {
-        let namespace = self.namespace.as_deref().and_then(|namespace| namespace.parse().ok());
-        let Some(namespace) = namespace else { return };
-        let key = ObjectKey { namespace, name: schedule.to_owned() };
+        let key = ObjectKey { namespace: self.velero_namespace.clone(), name: schedule.to_owned() };
         let about = Subject { kind: SubjectKind::Schedule, key, uid };
         self.publisher.offer(Report::new(about, None, reason, note));
     }

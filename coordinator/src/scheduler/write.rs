@@ -42,6 +42,9 @@ pub async fn all(
         }
         match one(&schedules, &action).await {
             Ok(uid) => teller.did(&action, uid),
+            // The plan took it away meanwhile, or a person did: nothing is left to hold up.
+            Err(Trouble { kind: TroubleKind::NotFound, .. })
+                if matches!(action, Action::Pause { .. } | Action::Resume { .. }) => {}
             Err(trouble) => {
                 done = false;
                 teller.failed(&action, &trouble);
