@@ -193,7 +193,7 @@ impl Teller {
         match action {
             Action::Pause { name, .. } => self.event(name, uid, Reason::SnapshotSchedulePaused, &message),
             Action::Resume { name } => self.event(name, uid, Reason::SnapshotScheduleResumed, &message),
-            Action::Create(_) | Action::Update { .. } | Action::Remove { .. } => {}
+            Action::Create(_) | Action::Update { .. } | Action::Remove { .. } | Action::Unmark { .. } => {}
         }
     }
 
@@ -296,6 +296,12 @@ fn words(action: &Action) -> (EventType, String) {
         Action::Resume { name } => (
             EventType::ScheduleResumed,
             format!("Schedule {name} runs again from its next time on: its earlier Backup is over"),
+        ),
+        Action::Unmark { name } => (
+            EventType::ScheduleUpdated,
+            format!(
+                "Schedule {name} is no longer marked as held up: somebody resumed it; a pause from now on is theirs"
+            ),
         ),
     }
 }

@@ -44,7 +44,7 @@ pub async fn all(
             Ok(uid) => teller.did(&action, uid),
             // The plan took it away meanwhile, or a person did: nothing is left to hold up.
             Err(Trouble { kind: TroubleKind::NotFound, .. })
-                if matches!(action, Action::Pause { .. } | Action::Resume { .. }) => {}
+                if matches!(action, Action::Pause { .. } | Action::Resume { .. } | Action::Unmark { .. }) => {}
             Err(trouble) => {
                 done = false;
                 teller.failed(&action, &trouble);
@@ -73,6 +73,8 @@ async fn one(schedules: &Api<DynamicObject>, action: &Action) -> Result<Option<S
         // Without the skip an overdue Schedule fires the moment that it is resumed.
         Action::Resume { name } => merge(schedules, name, &json!({
             "metadata": {"annotations": {ANNOTATION_PAUSED_BY: null}}, "spec": {"paused": false, "skipImmediately": true}})).await,
+        Action::Unmark { name } => merge(schedules, name, &json!({
+            "metadata": {"annotations": {ANNOTATION_PAUSED_BY: null}}})).await,
     }
 }
 

@@ -20,7 +20,7 @@ pub const LEAD_MIN: u16 = 3;
 /// Phases of a Backup that Velero has not begun to end (velero `pkg/apis/velero/v1/backup_types.go`). One without a phase is new.
 const NOT_OVER: [&str; 5] = ["", "New", "Queued", "ReadyToStart", "InProgress"];
 
-/// Which Schedules are to be paused now, and which may run again.
+/// Which Schedules are to be paused now, and which may run again; and which a person let run again.
 pub fn decide(facts: &Facts, velero_namespace: &Namespace, now: WallTime) -> Vec<Action> {
     let minute = Minute::wrapping(now.as_micros().div_euclid(60_000_000));
     let not_over = not_over(facts, velero_namespace);
@@ -31,6 +31,7 @@ pub fn decide(facts: &Facts, velero_namespace: &Namespace, now: WallTime) -> Vec
             (false, Some(backup)) if is_near(fact, minute) => {
                 Some(Action::Pause { name: key.name.clone(), backup: backup.name.clone() })
             }
+            (false, _) if fact.paused_by_breaker => Some(Action::Unmark { name: key.name.clone() }),
             (true, None) if fact.paused_by_breaker => Some(Action::Resume { name: key.name.clone() }),
             (true | false, _) => None,
         }

@@ -43,6 +43,11 @@ pub enum Action {
         /// Its name.
         name: String,
     },
+    /// Take the breaker's mark off: somebody else has resumed it. With the mark left there, a pause of theirs would be taken for the breaker's.
+    Unmark {
+        /// Its name.
+        name: String,
+    },
 }
 
 impl Action {
@@ -50,7 +55,7 @@ impl Action {
     pub fn name(&self) -> &str {
         match self {
             Self::Create(schedule) | Self::Update { schedule, .. } => &schedule.metadata.name,
-            Self::Remove { name } | Self::Pause { name, .. } | Self::Resume { name } => name,
+            Self::Remove { name } | Self::Pause { name, .. } | Self::Resume { name } | Self::Unmark { name } => name,
         }
     }
 
@@ -62,6 +67,7 @@ impl Action {
             Self::Remove { .. } => "remove",
             Self::Pause { .. } => "pause",
             Self::Resume { .. } => "resume",
+            Self::Unmark { .. } => "unmark",
         }
     }
 }

@@ -68,6 +68,16 @@ fn it_runs_again_once_that_is_over_and_a_persons_pause_stays() {
 }
 
 #[test]
+fn a_pause_after_a_person_resumed_it_is_the_persons() {
+    // Paused by the breaker, resumed by a person while the Backup still ran: the mark is of no pause any more.
+    check(&facts(false, true, Some("InProgress")), at(27, 0), &["unmark"]);
+    check(&facts(false, true, None), at(27, 0), &["unmark"]);
+    check(&facts(false, true, Some("Queued")), at(27, 8), &["pause"]);
+    // Without it, what they pause later stays paused.
+    check(&facts(true, false, None), at(27, 0), &[]);
+}
+
+#[test]
 fn others_schedules_are_nobodys_business() {
     let mut others = facts(false, false, Some("InProgress"));
     others.schedules.values_mut().for_each(|schedule| schedule.ours = false);
