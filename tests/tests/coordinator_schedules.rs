@@ -194,3 +194,41 @@ async fn slow_writes_of_claims_keep_nothing_else_waiting() {
     let before = labelled();
     eventually("more claims", SOON, || (labelled() > before).then_some(())).await;
 }
+
+/// Others' workloads are not this product's: no Schedule, and not one write to what belongs to them.
+#[tokio::test(flavor = "multi_thread")]
+async fn only_what_is_selected_gets_a_schedule() {
+    let bed = bed().await;
+    put(&bed, others_schedule("cache-nightly"));
+    bed.workload(&Workload::stateful_set("prod", "db", 2).label("backup", "yes")).await;
+    let cache = bed.workload(&Workload::stateful_set("prod", "cache", 2)).await;
+    bed.workload(&Workload::deployment("prod", "cache-web")).await;
+    bed.workload(&Workload::stateful_set("test", "cache", 1).label("backup", "yes").label("tier", "test")).await;
+    let selected = ["--resource-label-selector", "backup in (yes),tier!=test", "--snapshot-way", "native"];
+    let coordinator = started(&bed, &[&APPLY[..], &selected[..]].concat());
+    let name = created(&coordinator, "prod-db").await;
+    coordinator.line("claim_labelled", SOON, |line| line["claim"] == "data-db-1").await;
+    let plans = || coordinator.lines_of("schedule_calculation").len();
+    let before = plans();
+    eventually("two plans more", SOON, || (plans() >= before + 2).then_some(())).await;
+    let writes =
+        || bed.server.requests().into_iter().filter(|r| r.user == "c-0" && !["get", "list", "watch"].contains(&r.verb));
+    let to_others: Vec<_> = writes().filter(|r| r.name.contains("cache")).collect();
+    assert!(to_others.is_empty(), "{to_others:?}");
+    let created_here = coordinator.lines_of("schedule_created");
+    assert_eq!(created_here.iter().map(|line| &line["schedule"]).collect::<Vec<_>>(), [&json!(name)]);
+    let metrics = coordinator.get("/metrics").await.body;
+    assert!(metrics.contains("snapshot_coordinator_planned_groups 1\n"), "{metrics}");
+
+    // Whoever is enrolled later comes in without a restart, and nothing of the first changes.
+    let made = schedule(&bed, &name);
+    let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(bed.server.client(), "prod");
+    for pod in &cache.pods {
+        let patch = Patch::Merge(json!({"metadata": {"labels": {"backup": "yes"}}}));
+        pods.patch(&pod.name.name, &PatchParams::default(), &patch).await.unwrap();
+    }
+    created(&coordinator, "prod-cache").await;
+    assert_eq!(schedule(&bed, &name).map(|now| now["spec"].clone()), made.map(|made| made["spec"].clone()));
+    let left = schedule(&bed, "cache-nightly").expect("a person's");
+    assert_eq!(left["spec"], others_schedule("cache-nightly")["spec"]);
+}
