@@ -8,7 +8,8 @@ use shared::identity::{GroupId, Namespace};
 use shared::names::{ANNOTATION_LABELLED_AS, LABEL_SNAPSHOT_GROUP};
 use testbed::api::{Effect, Fault, ServerOptions, Target, Verb};
 use testbed::coordinator_bed::CoordinatorBed;
-use testbed::coordinator_process::{CoordinatorProcess, eventually};
+use testbed::coordinator_process::{CoordinatorProcess, coordinator_command, eventually};
+use testbed::kubectl;
 use testbed::velero::cluster::Workload;
 
 /// A change settles for ten seconds, and plans are half a minute apart; the rest is for a busy machine.
@@ -152,4 +153,31 @@ async fn a_dry_run_says_which_claims_and_writes_none() {
     assert_eq!(line["claim"], "data-db-0");
     planned(&coordinator, 2).await;
     assert_eq!((label(&bed, "prod", "data-db-0"), claim_writes(&bed)), ((None, None), 0));
+}
+
+/// Whoever applies the plan's YAML labels claims by the commands in it; a coordinator that comes later takes them back like its own.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_plans_commands_label_is_the_products() {
+    if !kubectl::is_there("the commands of coordinator plan") {
+        return;
+    }
+    let bed = bed().await;
+    bed.workload(&Workload::stateful_set("prod", "db", 2)).await;
+    let kubeconfig = bed.kubeconfig("operator");
+    let mut command = coordinator_command();
+    command.args(["plan", "-o", "yaml", "--snapshot-way", "native", "--kubeconfig"]).arg(&kubeconfig);
+    let ended = tokio::task::spawn_blocking(move || command.output()).await.unwrap().unwrap();
+    let yaml = String::from_utf8(ended.stdout).unwrap();
+    let commands: Vec<&str> = yaml.lines().filter_map(|line| line.strip_prefix("# kubectl ")).collect();
+    assert_eq!(commands.len(), 2, "{yaml}");
+    for command in commands {
+        let words: Vec<&str> = command.split(' ').collect();
+        let said = kubectl::say_to(&kubeconfig, bed.folder(), &words).await;
+        assert!(said.worked, "kubectl {command}: {}", said.text);
+    }
+    until_labelled(&bed, "prod", "data-db-1", &of_set("prod", "db")).await;
+    let _csi = planning(&bed, "apply", "csi");
+    for claim in ["data-db-0", "data-db-1"] {
+        eventually("the label is gone", SOON, || (label(&bed, "prod", claim) == (None, None)).then_some(())).await;
+    }
 }

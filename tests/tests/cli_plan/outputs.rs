@@ -44,21 +44,45 @@ fn a_schedule_says_everything_that_it_must() {
     assert!(!ended.stdout.contains("volumeGroupSnapshotLabelKey"), "never in CSI mode");
     let native = plan(&["-f", "-", "-o", "yaml", "--snapshot-way", "native"], Some(TWO)).stdout;
     assert!(native.contains("volumeGroupSnapshotLabelKey: velero.io/snapshot-group"), "{native}");
-    let command = native.lines().find_map(|line| line.strip_prefix("# kubectl -n prod label pvc data-db-0 data-db-1 "));
-    assert!(command.is_some_and(|label| label.starts_with("velero.io/snapshot-group=group-")), "{native}");
+    let group = group_in(&native);
+    for command in [
+        format!("annotate pvc data-db-0 data-db-1 --overwrite snapshot-group.velero.io/labelled-as={group}"),
+        format!("label pvc data-db-0 data-db-1 velero.io/snapshot-group={group}"),
+    ] {
+        assert!(native.lines().any(|line| line == format!("# kubectl -n prod {command}")), "{command}: {native}");
+    }
     assert!(!ended.stdout.contains("label pvc"), "never in CSI mode");
-    let labelled = TWO.replace(
-        r#""name":"data-db-0","labels":{"#,
-        &format!(r#""name":"data-db-0","labels":{{"velero.io/snapshot-group":"{}","#, group_in(&native)),
-    );
-    let again = plan(&["-f", "-", "-o", "yaml", "--snapshot-way", "native"], Some(&labelled)).stdout;
-    assert!(again.contains("# kubectl -n prod label pvc data-db-1 velero.io/"), "only what lacks it: {again}");
 }
 
-/// The group that the first command labels claims with.
+/// The group that the first command is about.
 fn group_in(yaml: &str) -> &str {
     let command = yaml.lines().find(|line| line.starts_with("# kubectl")).expect("a command");
     command.rsplit('=').next().expect("a label")
+}
+
+/// With the marks that the commands leave, a claim is as if the product had labelled it; with the label alone, as if a person had.
+#[test]
+fn claims_that_were_labelled_by_the_commands_are_the_products() {
+    let ask = |text: &str, way: &str| plan(&["-f", "-", "-o", "yaml", "--snapshot-way", way], Some(text)).stdout;
+    let native = ask(TWO, "native");
+    let group = group_in(&native);
+    let marks = |annotations: &str| {
+        TWO.replace(
+            r#""name":"data-db-0","labels":{"#,
+            &format!(r#""name":"data-db-0",{annotations}"labels":{{"velero.io/snapshot-group":"{group}","#),
+        )
+    };
+    let both = marks(&format!(r#""annotations":{{"snapshot-group.velero.io/labelled-as":"{group}"}},"#));
+    let again = ask(&both, "native");
+    assert!(again.contains("# kubectl -n prod label pvc data-db-1 velero.io/"), "only what lacks it: {again}");
+    let off = ask(&both, "csi");
+    for command in [
+        "label pvc data-db-0 velero.io/snapshot-group-",
+        "annotate pvc data-db-0 snapshot-group.velero.io/labelled-as-",
+    ] {
+        assert!(off.contains(&format!("# kubectl -n prod {command}\n")), "{command}: {off}");
+    }
+    assert!(!ask(&marks(""), "csi").contains("# kubectl"), "a person's stays");
 }
 
 #[test]
