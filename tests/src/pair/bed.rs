@@ -190,6 +190,11 @@ impl Pair {
         }
     }
 
+    /// The namespace of Velero and of the coordinator.
+    pub fn system_namespace(&self) -> &str {
+        self.place.system_namespace()
+    }
+
     /// The namespace that this test calls `name`.
     pub fn namespace(&self, name: &str) -> String {
         self.place.namespace(name)

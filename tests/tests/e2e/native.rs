@@ -10,7 +10,8 @@ use shared::verdict::{Verdict, VerdictReason};
 use testbed::aws::ec2::Cut;
 use testbed::ebs::Ebs;
 use testbed::pair::check::{held_at_most, honest};
-use testbed::pair::{HookPlan, Pair, PairOptions, group_of_namespace, group_of_set};
+use testbed::pair::stories::{self, Cloud, NATIVE_FLAGS};
+use testbed::pair::{HookPlan, Night, Pair, PairOptions, group_of_namespace, group_of_set};
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::Workload;
 use testbed::velero::truth::{Consistency, CutWay};
@@ -53,6 +54,30 @@ fn a_native_block_of_three_is_held_for_a_fraction_of_a_second() {
         println!("skew {:?}, held at most {held:?}", night.seen.skew());
         assert!(held < HELD_MAX, "held for {held:?}: {}", night.seen);
         pair.nothing_granted().await
+    });
+}
+
+/// EC2 knows the volumes before the first cut, and tells of the cuts.
+struct Real(Ebs);
+
+impl Cloud for Real {
+    async fn laid(&self, pair: &Pair) -> Result<()> {
+        self.0.lay(&pair.client).await
+    }
+
+    fn told(&self, pair: &Pair, night: Night) -> Result<Night> {
+        self.0.told(pair, night)
+    }
+}
+
+#[test]
+fn a_generated_schedule_cuts_a_group_together_by_the_label_of_its_claims() {
+    isolated(async || {
+        let ebs = Ebs::start(CutWay::Native);
+        let options = ebs.native(PairOptions::real("native-generated", 5).flags(&NATIVE_FLAGS));
+        let pair = Pair::start_real(options).await?;
+        ebs.put_location(&pair.client).await?;
+        stories::a_generated_schedule_cuts_a_group_together(&pair, &Real(ebs)).await
     });
 }
 

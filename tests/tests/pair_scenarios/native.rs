@@ -9,8 +9,10 @@ use shared::names::BUDGET_LEASE;
 use shared::receipt::Receipt;
 use shared::verdict::{Verdict, VerdictReason};
 use testbed::api::{Effect, Fault, Target};
+use testbed::binaries;
 use testbed::pair::check::{first_cut, held_at_most, honest, hooks_begun};
-use testbed::pair::{HookPlan, Pair, PairOptions, group_of_namespace, group_of_set};
+use testbed::pair::stories::{self, Cloud, NATIVE_FLAGS};
+use testbed::pair::{HookPlan, Night, Pair, PairOptions, group_of_namespace, group_of_set};
 use testbed::velero::VolumeMode;
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::Workload;
@@ -42,6 +44,27 @@ async fn a_group_whose_cuts_nobody_sees_does_not_keep_its_share_from_the_next() 
     }
     assert_eq!(held_at_most(&night.seen, &[&one, &two]), 1, "{}", night.seen);
     pair.nothing_granted().await
+}
+
+/// Nothing is to be done: the simulator itself knows its cuts.
+struct Simulated;
+
+impl Cloud for Simulated {
+    async fn laid(&self, _pair: &Pair) -> Result<()> {
+        Ok(())
+    }
+
+    fn told(&self, _pair: &Pair, night: Night) -> Result<Night> {
+        Ok(night)
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_generated_schedule_cuts_a_group_together_by_the_label_of_its_claims() -> Result<()> {
+    let program = binaries::hook_agent().display().to_string();
+    let options = native("native-generated", 5).flags(&NATIVE_FLAGS).flags(&["--hook-command", &program]);
+    let pair = Pair::start(options).await?;
+    stories::a_generated_schedule_cuts_a_group_together(&pair, &Simulated).await
 }
 
 /// Why hooks do not bound a native cut: Velero takes a lost exec stream for success and cuts, while the hook still waits. It quiesces later,
