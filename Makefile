@@ -31,8 +31,9 @@ export CARGO_TERM_COLOR ?= auto
 help: ## This list
 	@grep -hE '^[a-z0-9-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z0-9-]+):.*## /  make \1\t/' | expand -t 27
 
+# Always of the whole workspace: with another selection cargo unifies features differently, and builds most of it anew.
 build: ## Both programs, for trying out
-	cargo build --locked -p hook-agent -p coordinator
+	cargo build --locked --workspace --bin hook-agent --bin coordinator
 
 agent: ## The hook-agent as it is shipped: static, for any image
 	@if rustup target add $(MUSL) >/dev/null 2>&1; then \
@@ -82,8 +83,9 @@ agent-image: agent ## The hook-agent's image alone, built twice, unpacked and ru
 	images/same.sh target/images/agent/hook-agent.oci.tar target/images/agent-again/hook-agent.oci.tar; \
 	IMAGES=hook-agent IMAGES_DIR=$(CURDIR)/target/images/agent cargo test --locked --quiet --workspace --test images
 
-demo: build ## The product at work, without a cluster: three layouts, three verdicts, in under a minute
-	cargo run --locked --quiet -p testbed --bin demo
+demo: ## The product at work, without a cluster: three layouts, three verdicts, in under a minute
+	cargo build --locked --workspace --bin hook-agent --bin coordinator --bin demo
+	$${CARGO_TARGET_DIR:-target}/debug/demo
 
 test: lint deny agent control-plane monitoring-tools databases browser unit e2e go-tools ## Every check; green on a machine with only Rust and Go
 
@@ -136,12 +138,12 @@ go-tools: ## The Go programs of the real beds: formatted, vetted, tested
 	done
 
 bench: agent control-plane ## What it costs, as ratios to a baseline in the same run; a quarter of an hour once built
-	cargo bench --locked -p testbed --bench numbers
-	cargo bench --locked -p coordinator-core --bench plan
-	cargo bench --locked -p coordinator-simulation --bench contenders
+	cargo bench --locked --workspace --bench numbers
+	cargo bench --locked --workspace --bench plan
+	cargo bench --locked --workspace --bench contenders
 
 bench-e2e: agent control-plane ## The same under a real Velero, beside the system before ours: most of an hour; PARTS=ours leaves parts out
-	cargo bench --locked -p testbed --bench e2e_numbers -- $(PARTS)
+	cargo bench --locked --workspace --bench e2e_numbers -- $(PARTS)
 
 fmt: ## Format everything
 	cargo fmt --all

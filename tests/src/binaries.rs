@@ -77,8 +77,8 @@ fn build(package: &str) -> PathBuf {
     let profile_dir = profile_dir();
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let mut command = Command::new(cargo);
-    // Always both, as `make` does: with another selection cargo unifies features differently and builds most of it anew.
-    command.args(["build", "--quiet", "--package", "hook-agent", "--package", "coordinator"]);
+    // Of the whole workspace, as `make` does: with another selection cargo unifies features differently and builds most of it anew.
+    command.args(["build", "--quiet", "--workspace", "--bin", "hook-agent", "--bin", "coordinator"]);
     command.current_dir(workspace_dir());
     command.arg("--target-dir").arg(target_dir());
     match profile_dir.file_name().and_then(|name| name.to_str()) {

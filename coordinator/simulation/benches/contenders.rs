@@ -1,6 +1,6 @@
 //! Which budget makes the shortest night without being throttled? Ours beside what it is measured against, on the same nights.
 //!
-//! `cargo bench -p coordinator-simulation --bench contenders -- [seeds]`. It prints markdown and never fails for being slow.
+//! `cargo bench --workspace --bench contenders -- [seeds]`. It prints markdown and never fails for being slow.
 
 use coordinator_core::throttle::settings::LimiterSettings;
 use coordinator_simulation::contender::{Contender, Freshness};

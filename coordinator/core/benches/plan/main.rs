@@ -1,6 +1,6 @@
 //! How even is a planned night, how much of it moves, and how long does planning take? Beside four other rules, in the same run.
 //!
-//! `cargo bench -p coordinator-core --bench plan -- [sizes…]`. It prints one markdown table and never fails for being slow.
+//! `cargo bench --workspace --bench plan -- [sizes…]`. It prints one markdown table and never fails for being slow.
 
 #[path = "../../tests/nights/mod.rs"]
 mod nights;
