@@ -40,6 +40,8 @@ const LOOK: Duration = Duration::from_secs(1);
 pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let claims = env::var(CLAIMS_VARIABLE).map_or(Ok(CLAIMS), |text| text.parse()).context(CLAIMS_VARIABLE)?;
     let at_rest_aim = if claims == CLAIMS { Aim::AtMost { first: 150.0, last: 150.0 } } else { Aim::Known };
+    // Built now, if it has to be, and not within what is measured.
+    testbed::binaries::coordinator();
     let bed = CoordinatorBed::start(ServerOptions::default()).await?;
     let groups = large_cluster::fill(&bed.server, large_cluster::skewed(claims)).context("filling the cluster")?;
     let begin = Instant::now();

@@ -65,8 +65,9 @@ impl Residents {
         let place = Place { agent: agent.to_owned(), folder, server: vec![("KUBECONFIG", kubeconfig.into())] };
         let token = pair.server().token_for_pod(&pod.name.namespace, "default", &pod.name.name, &pod.uid);
         place.mount(&token, &group)?;
-        let (freeze, thaw) = (stamp::argv(&self.frozen(pod))?, stamp::argv(&self.thawed(pod))?);
-        let plan = serde_json::json!([{"exec": {"freeze": freeze, "thaw": thaw}}]).to_string();
+        let (frozen, thawed) = (self.frozen(pod), self.thawed(pod));
+        let plan =
+            serde_json::json!([{"exec": {"freeze": stamp::argv(&frozen), "thaw": stamp::argv(&thawed)}}]).to_string();
         let mut command = place.hook("sidecar");
         command.env("QUIESCE", plan).env("STATE_DIR", &place.folder);
         command.spawn().context("starting a resident")

@@ -1,14 +1,14 @@
 //! When did something happen in another process? It writes the time into a file itself, so that nobody's wait for it is measured with it.
 
 use std::io::Write as _;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::{Context as _, ensure};
 
-/// As first argument it turns this program into one that stamps the file that follows.
-pub const ARGUMENT: &str = "stamp";
+/// The program that does it, built with this one.
+const PROGRAM: &str = env!("CARGO_BIN_EXE_stamp");
 
 /// Adds the time, ns since 1970, as a line.
 pub fn put(path: &Path) -> anyhow::Result<()> {
@@ -17,24 +17,16 @@ pub fn put(path: &Path) -> anyhow::Result<()> {
     writeln!(file, "{now_ns}").with_context(|| format!("stamping {}", path.display()))
 }
 
-/// Is such a program.
-pub fn run(arguments: &[String]) -> anyhow::Result<()> {
-    let [path] = arguments else { anyhow::bail!("{ARGUMENT} wants one file") };
-    put(Path::new(path))
-}
-
 /// Has a program add the time.
 pub fn by_program(path: &Path) -> anyhow::Result<()> {
-    let [program, arguments @ ..] = argv(path)?;
-    let status = Command::new(program).args(arguments).status().context("starting this program itself")?;
+    let status = Command::new(PROGRAM).arg(path).status().with_context(|| format!("starting {PROGRAM}"))?;
     ensure!(status.success(), "stamping {} ended with {status}", path.display());
     Ok(())
 }
 
 /// The command line that stamps a file.
-pub fn argv(path: &Path) -> anyhow::Result<[PathBuf; 3]> {
-    let program = std::env::current_exe().context("finding this program itself")?;
-    Ok([program, ARGUMENT.into(), path.to_owned()])
+pub fn argv(path: &Path) -> [&Path; 2] {
+    [Path::new(PROGRAM), path]
 }
 
 /// Reads the one time that was stamped since the file was taken last, ns since 1970.
