@@ -132,7 +132,8 @@ impl State {
         !queue.is_empty() && grant_from_head(self.limit(), granted, self.pending_beside_grants(now), 1, &queue) == 0
     }
 
-    /// Groups that ask for their share, first come first: by the opening that their Leases keep, so a restart changes no order.
+    /// Groups that ask for their share, first come first: as this process saw them come, whatever the wall clock was set to meanwhile. Those that
+    /// were there before it by the opening that their Leases keep, so a restart changes no order.
     pub(crate) fn queue(&self, over: &BTreeSet<GroupKey>, now: Now) -> Vec<Request> {
         let mut asking: Vec<(&GroupKey, &Round)> = self
             .groups
@@ -143,7 +144,7 @@ impl State {
             // While a round's rest is being written it still has its share.
             .filter(|(key, _)| self.grant_of(key).is_none_or(|grant| self.is_returned(key, grant)))
             .collect();
-        asking.sort_by_key(|(key, round)| (round.opened_at, *key));
+        asking.sort_by_key(|(key, round)| (round.opened_mono, round.opened_at, *key));
         asking.into_iter().map(|(key, _)| Request { group: key.clone(), weight: self.world.weight(key) }).collect()
     }
 }

@@ -81,9 +81,9 @@ pub struct Round {
     pub lets_go_in_ms: Option<u64>,
     /// Since when a member has been held still, as this process saw it.
     pub held_since: Option<Mono>,
-    /// When the first member arrived; its place in the queue.
+    /// When the first member arrived.
     pub opened_at: WallTime,
-    /// The same by the monotonic clock of this process (its start, for a round that was open before).
+    /// The same by the monotonic clock of this process (when it began to lead, for a round that was open before); its place in the queue.
     pub opened_mono: Mono,
     /// The Backup, where it is known.
     pub backup: Option<ObjectKey>,

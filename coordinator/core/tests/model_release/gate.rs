@@ -52,6 +52,26 @@ fn a_group_heavier_than_the_budget_runs_alone_and_is_not_starved() {
 }
 
 #[test]
+fn a_wall_clock_that_is_set_changes_no_order() {
+    for by_ms in [3_600_000, -3_600_000] {
+        let mut model = Model::new(&[1, 1, 1], 1, 1, plain);
+        for i in 0..3 {
+            model.arrive(i);
+            model.settle();
+            model.tick(1);
+            // Set after the second came, and left so.
+            model.wall_jump_ms += if i == 1 { by_ms } else { 0 };
+        }
+        assert_eq!(model.admissions(), [Some(Admission::Released), None, None]);
+        let wall = model.wall();
+        model.hooks[0].post(&mut model.api, wall);
+        model.settle();
+        assert_eq!(model.admissions()[1..], [Some(Admission::Released), None], "set by {by_ms} ms");
+        run_out(&mut model);
+    }
+}
+
+#[test]
 fn barrier_releases_all_by_one_write() {
     let mut model = Model::new(&[3], 5, 1, barrier);
     model.arrive(0);
