@@ -25,7 +25,7 @@ export AWS_EC2_METADATA_DISABLED := true
 export CARGO_BUILD_JOBS ?= 2
 export CARGO_TERM_COLOR ?= auto
 
-.PHONY: browser coordinator-static arm64 images agent-image monitoring-tools databases e2e e2e-matrix bench-e2e
+.PHONY: browser coordinator-static arm64 images agent-image monitoring-tools databases wall-clock e2e e2e-matrix bench-e2e
 .PHONY: help build agent demo test lint deny unit bench control-plane fmt
 
 help: ## This list
@@ -87,7 +87,7 @@ demo: ## The product at work, without a cluster: three layouts, three verdicts, 
 	cargo build --locked --workspace --bin hook-agent --bin coordinator --bin demo
 	$${CARGO_TARGET_DIR:-target}/debug/demo
 
-test: lint deny agent control-plane monitoring-tools databases browser unit e2e go-tools ## Every check; green on a machine with only Rust and Go
+test: lint deny agent control-plane monitoring-tools databases wall-clock browser unit e2e go-tools ## Every check; green on a machine with only Rust and Go
 
 lint: ## Formatting and lints
 	cargo fmt --all --check
@@ -113,6 +113,9 @@ databases: ## PostgreSQL, MariaDB, Redis and XFS: what recipes and group cuts ar
 	@tests/tools/from-debian.sh mariadbd mariadb-server-core mariadb-client-core
 	@tests/tools/from-debian.sh redis-server redis-server redis-tools
 	@tests/tools/from-debian.sh mkfs.xfs xfsprogs
+
+wall-clock: ## libfaketime: how a test sets the clock of programs of its own, and of nobody else
+	@tests/tools/from-debian.sh faketime faketime
 
 browser: ## Chromium: what the status page is looked at with
 	@tests/tools/from-debian.sh chromium chromium

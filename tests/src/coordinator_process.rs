@@ -74,10 +74,15 @@ impl CoordinatorProcess {
     /// # Panics
     /// When it cannot be started.
     pub fn start<S: AsRef<OsStr>>(kubeconfig: &Path, identity: &str, flags: impl IntoIterator<Item = S>) -> Self {
+        Self::spawn(Self::command(kubeconfig, identity, flags))
+    }
+
+    /// The command that [`Self::start`] starts.
+    pub fn command<S: AsRef<OsStr>>(kubeconfig: &Path, identity: &str, flags: impl IntoIterator<Item = S>) -> Command {
         let mut command = coordinator_command();
         command.args(["run", "--http-address", "127.0.0.1:0", "--identity", identity, "--kubeconfig"]);
         command.arg(kubeconfig).args(flags);
-        Self::spawn(command)
+        command
     }
 
     /// Starts a prepared command.

@@ -24,3 +24,4 @@ pub mod torn;
 pub mod velero;
 pub mod velero_suite;
 pub mod version_table;
+pub mod wall_clock;

@@ -5,6 +5,7 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
+use testbed::wall_clock::WallClock;
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::task::JoinHandle;
@@ -39,6 +40,12 @@ impl Hook {
     pub fn env(mut self, name: &str, value: &str) -> Self {
         self.command.env(name, value);
         self
+    }
+
+    /// Under a wall clock of the test's own.
+    #[must_use]
+    pub fn under(self, clock: &WallClock) -> Self {
+        clock.variables().iter().fold(self, |hook, (name, value)| hook.env(name, value))
     }
 
     pub fn start(mut self) -> Running {

@@ -29,21 +29,21 @@ fn pre(bed: &Bed) -> Hook {
 }
 
 /// What the coordinator writes when it calls the pod; `said` are attempts that it knows.
-fn call(bed: &Bed, epoch: u32, said: &[(&AttemptId, AttemptVerdict)]) {
+pub fn call(bed: &Bed, epoch: u32, said: &[(&AttemptId, AttemptVerdict)]) {
     let mut lease = group(RoundPhase::Calling, epoch, said, None);
     lease.mode = Mode::Lead;
     lease.call = Some(Call { pods: BTreeSet::from([POD.parse().expect("a pod's name")]), within_ms: 30_000 });
     bed.say(&lease);
 }
 
-fn say(bed: &Bed, phase: RoundPhase, epoch: u32, attempt: &AttemptId, cut: bool) {
+pub fn say(bed: &Bed, phase: RoundPhase, epoch: u32, attempt: &AttemptId, cut: bool) {
     let mut lease = group(phase, epoch, &[(attempt, AttemptVerdict::Admitted)], None);
     lease.mode = Mode::Lead;
     lease.attempts.values_mut().for_each(|entry| entry.cut = cut);
     bed.say(&lease);
 }
 
-async fn called(bed: &Bed, epoch: u32) -> MemberLease {
+pub async fn called(bed: &Bed, epoch: u32) -> MemberLease {
     let is_still = |m: &MemberLease| m.phase == MemberPhase::Quiesced && m.epoch == Some(Epoch(epoch));
     bed.member_that("is still in the round that called", is_still).await
 }

@@ -30,3 +30,4 @@ mod silence;
 mod unreachable;
 mod volume;
 mod waiting;
+mod wall_clock;

@@ -10,3 +10,4 @@ mod on_real;
 mod pods;
 mod quiesce;
 mod restarts;
+mod wall_clock;
