@@ -17,6 +17,12 @@ impl Clock {
         Self { start: Instant::now() }
     }
 
+    /// A clock that has run for a while.
+    #[cfg(test)]
+    pub fn started_ago(ago: std::time::Duration) -> Self {
+        Self { start: Instant::now().checked_sub(ago).unwrap() }
+    }
+
     /// The moment of a decision.
     pub fn now(&self) -> Now {
         Now { mono: self.mono(), wall: Self::wall() }

@@ -29,8 +29,8 @@ impl Lookout {
         Self { api: Api::all(client), neighbours: Neighbours::new(own), wanted }
     }
 
-    /// Looks again if it is time to; says which install serves in our place. Where the API server does not answer, what was seen before
-    /// within `limit_ms`, what was seen before still counts, for as long as it would have anyway.
+    /// Looks again if it is time to; says which install serves in our place. Where the API server does not answer within `limit_ms`, what was
+    /// seen before still counts, for as long as it would have anyway.
     pub async fn serving(&mut self, now: Mono, limit_ms: u64) -> Option<Serving> {
         if self.wanted == OtherInstalls::Ignore {
             return None;
