@@ -17,7 +17,7 @@ pub enum DoctorOutput {
 /// What `coordinator doctor` looks at.
 #[derive(Debug, Args)]
 pub struct DoctorFlags {
-    /// A file that `kubectl get pv,pvc,sts,pods,deploy,schedules.velero.io,volumesnapshotclasses -A -o json` (or yaml) wrote; `-` is
+    /// A file that `kubectl get pv,pvc,sts,pods,deploy,schedules.velero.io,volumesnapshotclasses,clusterrolebindings -A -o json` (or yaml) wrote; `-` is
     /// standard input; may be given several times [default: the current kubeconfig's cluster is asked]
     #[arg(long, short = 'f', value_name = "FILE", value_parser = values::not_empty)]
     pub file: Vec<String>,

@@ -83,6 +83,7 @@ fn path(source: Source, velero_namespace: &str) -> String {
         Source::Deployments => "/apis/apps/v1/deployments".to_owned(),
         Source::Schedules => format!("/apis/velero.io/v1/namespaces/{velero_namespace}/schedules"),
         Source::SnapshotClasses => "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses".to_owned(),
+        Source::ClusterRoleBindings => "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings".to_owned(),
     }
 }
 

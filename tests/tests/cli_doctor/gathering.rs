@@ -12,6 +12,7 @@ const SETS: &str = "/apis/apps/v1/statefulsets";
 const CLAIMS: &str = "/api/v1/persistentvolumeclaims";
 pub const SCHEDULES: &str = "/apis/velero.io/v1/namespaces/velero/schedules";
 const CLASSES: &str = "/apis/snapshot.storage.k8s.io/v1/volumesnapshotclasses";
+const BINDINGS: &str = "/apis/rbac.authorization.k8s.io/v1/clusterrolebindings";
 
 pub fn velero() -> Value {
     json!({"metadata": {"name": "velero", "namespace": "velero"}, "spec": {"template": {"spec": {"containers": [
@@ -112,7 +113,7 @@ async fn all_pages_are_read_and_what_is_no_pod_is_said() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_server_that_answers_nothing_is_one_error_and_no_findings() {
-    let kinds = [PODS, CLAIMS, "/api/v1/persistentvolumes", SETS, DEPLOYMENTS, SCHEDULES, CLASSES];
+    let kinds = [PODS, CLAIMS, "/api/v1/persistentvolumes", SETS, DEPLOYMENTS, SCHEDULES, CLASSES, BINDINGS];
     let ill = |said: Said, path: &str| said.refuses(&format!("{path}?limit=500"), 500, "InternalError");
     let server = Canned::start(kinds.into_iter().fold(Said::default(), ill)).await;
     let ended = look(&server).await;
@@ -123,4 +124,32 @@ async fn a_server_that_answers_nothing_is_one_error_and_no_findings() {
         ended.stdout,
         ended.stderr
     );
+}
+
+/// Another install's `kubectl apply -k` took a binding away.
+#[tokio::test(flavor = "multi_thread")]
+async fn bindings_are_held_against_the_install_where_they_may_be_listed() {
+    let coordinator = json!({"metadata": {"name": "snapshot-coordinator", "namespace": "velero"},
+        "spec": {"template": {"spec": {"containers": [{"name": "coordinator", "image": "x/coordinator:0.1.0"}]}}}});
+    let installed = Said::default().list(DEPLOYMENTS, &[velero(), coordinator]);
+    let bound_to = |namespace: &str| {
+        json!({"metadata": {"name": "snapshot-coordinator-label-pods"},
+            "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "snapshot-coordinator-label-pods"},
+            "subjects": [{"kind": "ServiceAccount", "name": "snapshot-coordinator", "namespace": namespace}]})
+    };
+    let elsewhere = async |said: Said| {
+        let ended = look(&Canned::start(said).await).await;
+        let found = ended.findings().into_iter().find(|it| it["check"] == "bindings-elsewhere");
+        (found, not_had(&ended))
+    };
+    let (found, not_had) = elsewhere(installed.clone().list(BINDINGS, &[bound_to("backup")])).await;
+    let found = found.expect("it is bound to another one");
+    assert_eq!((&found["severity"], not_had.len()), (&json!("error"), 0), "{found}");
+    let fix = found["fix"].as_str().expect("a command");
+    let command = "kubectl set subject clusterrolebinding snapshot-coordinator-label-pods --serviceaccount=velero:snapshot-coordinator";
+    assert!(fix.starts_with(command), "{fix}");
+    assert_eq!(elsewhere(installed.clone().list(BINDINGS, &[bound_to("velero")])).await, (None, vec![]));
+    let refused = installed.refuses(&format!("{BINDINGS}?limit=500"), 403, "Forbidden");
+    let may_not = vec!["not-allowed-to-look clusterrolebindings.rbac.authorization.k8s.io".to_owned()];
+    assert_eq!(elsewhere(refused).await, (None, may_not));
 }

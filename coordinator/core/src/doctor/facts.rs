@@ -10,9 +10,9 @@ use serde_json::Value;
 use crate::inventory::{Inventory, facts::Facts as InventoryFacts};
 
 pub use objects::{
-    BackupHooks, BackupSpec, Capabilities, Container, Deployment, DeploymentSpec, Exec, Hook, HookResource, Meta,
-    Mount, OwnerReference, Pod, PodSpec, PodStatus, Projected, Schedule, ScheduleSpec, SecurityContext, SnapshotClass,
-    Template, Variable, Volume,
+    BackupHooks, BackupSpec, Capabilities, ClusterRoleBinding, Container, Deployment, DeploymentSpec, Exec, Hook,
+    HookResource, Meta, Mount, OwnerReference, Pod, PodSpec, PodStatus, Projected, RoleRef, Schedule, ScheduleSpec,
+    SecurityContext, SnapshotClass, Subject, Template, Variable, Volume,
 };
 
 /// The kinds that are asked for beside the inventory's.
@@ -32,11 +32,13 @@ pub enum Source {
     Schedules,
     /// `volumesnapshotclasses.snapshot.storage.k8s.io`.
     SnapshotClasses,
+    /// `clusterrolebindings.rbac.authorization.k8s.io`.
+    ClusterRoleBindings,
 }
 
 impl Source {
     /// Every one.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Pods,
         Self::Claims,
         Self::Volumes,
@@ -44,6 +46,7 @@ impl Source {
         Self::Deployments,
         Self::Schedules,
         Self::SnapshotClasses,
+        Self::ClusterRoleBindings,
     ];
 
     /// Its name, as `kubectl get` takes it.
@@ -56,6 +59,7 @@ impl Source {
             Self::Deployments => "deployments.apps",
             Self::Schedules => "schedules.velero.io",
             Self::SnapshotClasses => "volumesnapshotclasses.snapshot.storage.k8s.io",
+            Self::ClusterRoleBindings => "clusterrolebindings.rbac.authorization.k8s.io",
         }
     }
 
@@ -69,6 +73,7 @@ impl Source {
             Self::Deployments => "Deployment",
             Self::Schedules => "Schedule",
             Self::SnapshotClasses => "VolumeSnapshotClass",
+            Self::ClusterRoleBindings => "ClusterRoleBinding",
         }
     }
 
@@ -79,6 +84,7 @@ impl Source {
             Self::StatefulSets | Self::Deployments => "apps",
             Self::Schedules => "velero.io",
             Self::SnapshotClasses => "snapshot.storage.k8s.io",
+            Self::ClusterRoleBindings => "rbac.authorization.k8s.io",
         }
     }
 }
@@ -148,6 +154,8 @@ pub struct Facts {
     pub schedules: Vec<Schedule>,
     /// `VolumeSnapshotClasses`.
     pub classes: Vec<SnapshotClass>,
+    /// `ClusterRoleBindings`.
+    pub bindings: Vec<ClusterRoleBinding>,
     /// The same objects, as the scheduler sees them.
     pub inventory_facts: InventoryFacts,
     /// What the scheduler makes of them.
@@ -182,6 +190,7 @@ impl Facts {
             Source::Deployments => keep(object, &mut self.deployments),
             Source::Schedules => keep(object, &mut self.schedules),
             Source::SnapshotClasses => keep(object, &mut self.classes),
+            Source::ClusterRoleBindings => keep(object, &mut self.bindings),
             Source::Claims | Source::Volumes | Source::StatefulSets => None,
         };
         self.unreadable.extend(refused);

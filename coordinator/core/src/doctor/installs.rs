@@ -6,7 +6,7 @@ use super::finding::Finding;
 /// What the coordinator's Deployment carries.
 const LABEL_NAME: &str = "app.kubernetes.io/name";
 /// Its value there.
-const COORDINATOR: &str = "snapshot-coordinator";
+pub(super) const COORDINATOR: &str = "snapshot-coordinator";
 /// The Deployment of the system that this one replaces.
 const ORIGINAL: &str = "velero-scheduler";
 
@@ -14,10 +14,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     if !facts.knows(Source::Deployments) {
         return;
     }
-    let named = |it: &&Deployment| {
-        it.metadata.labels.get(LABEL_NAME).map_or(it.metadata.name.as_str(), String::as_str) == COORDINATOR
-    };
-    let installs: Vec<String> = facts.deployments.iter().filter(named).map(place).collect();
+    let installs: Vec<String> = coordinators(facts).map(place).collect();
     match installs.as_slice() {
         [] => findings.push(Finding::note("not-installed", "Deployment snapshot-coordinator", "there is no coordinator in this cluster yet: hooks go on as `unreachable` after 25 s", "kubectl apply -k manifests/overlays/default   # docs/install.md")),
         [one] if *one != format!("{}/{COORDINATOR}", facts.velero_namespace) && !one.starts_with(&format!("{}/", facts.velero_namespace)) => {
@@ -39,6 +36,14 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
             "docs/upgrade.md says step by step how it is taken out",
         ));
     }
+}
+
+/// The coordinators' Deployments, as far as they are known.
+pub(super) fn coordinators(facts: &Facts) -> impl Iterator<Item = &Deployment> {
+    let named = |it: &&Deployment| {
+        it.metadata.labels.get(LABEL_NAME).map_or(it.metadata.name.as_str(), String::as_str) == COORDINATOR
+    };
+    facts.deployments.iter().filter(named)
 }
 
 fn place(deployment: &Deployment) -> String {

@@ -5,6 +5,7 @@
 
 mod access;
 mod agents;
+mod bindings;
 mod claims;
 pub mod facts;
 pub mod finding;
@@ -34,6 +35,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     for check in [
         gathered::check,
         installs::check,
+        bindings::check,
         server::check,
         snapshots::check,
         claims::check,

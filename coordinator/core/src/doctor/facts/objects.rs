@@ -289,3 +289,35 @@ pub struct SnapshotClass {
     /// What becomes of the snapshot when its object goes.
     pub deletion_policy: String,
 }
+
+/// A `ClusterRoleBinding`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(rename_all = "camelCase", default)]
+pub struct ClusterRoleBinding {
+    /// Its metadata.
+    pub metadata: Meta,
+    /// What it lets them do.
+    pub role_ref: RoleRef,
+    /// Whom.
+    pub subjects: Vec<Subject>,
+}
+
+/// `roleRef`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RoleRef {
+    /// The `ClusterRole`.
+    pub name: String,
+}
+
+/// One of `subjects`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Subject {
+    /// `ServiceAccount`, `User` or `Group`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
+    /// A ServiceAccount's namespace.
+    pub namespace: String,
+}
