@@ -18,6 +18,7 @@ pub mod kubectl;
 pub mod original;
 pub mod original_real;
 pub mod pair;
+pub mod programs;
 pub mod real_velero;
 pub mod recipes;
 pub mod torn;

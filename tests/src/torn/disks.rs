@@ -5,7 +5,8 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{TornError, done, text};
+use super::{TornError, text};
+use crate::programs::done;
 
 /// Memory, where it is a file system: a disk that is flushed a hundred times a second is not what is tried here.
 const MEMORY: &str = "/dev/shm";
@@ -23,7 +24,7 @@ pub struct Mount(PathBuf);
 impl Mount {
     fn new(image: &Path, at: PathBuf) -> Result<Self, TornError> {
         folder(&at)?;
-        done("mount", &["--options", "loop", text(image), text(&at)])?;
+        done("mount", ["--options", "loop", text(image), text(&at)])?;
         Ok(Self(at))
     }
 
@@ -36,7 +37,7 @@ impl Mount {
 impl Drop for Mount {
     fn drop(&mut self) {
         // Lazily: a process that still ends must not keep it.
-        let _ = done("umount", &["--lazy", text(&self.0)]);
+        let _ = done("umount", ["--lazy", text(&self.0)]);
     }
 }
 
@@ -55,7 +56,7 @@ impl Store {
         // A name of its own, where process numbers are not: each test has a process namespace.
         let image = place.join(format!("testbed-disks{}", text(&at).replace('/', "-")));
         let made = sized(&image, STORE_BYTES)
-            .and_then(|()| done("mkfs.xfs", &["-q", "-m", "reflink=1", text(&image)]))
+            .and_then(|()| Ok(done("mkfs.xfs", ["-q", "-m", "reflink=1", text(&image)])?))
             .and_then(|_| Mount::new(&image, at));
         // The mount holds it; nothing is left when that goes, however it goes.
         let _ = std::fs::remove_file(&image);
@@ -66,7 +67,7 @@ impl Store {
     pub fn disk(&self, name: &str, at: PathBuf) -> Result<Disk, TornError> {
         let image = self.0.path().join(name);
         sized(&image, DISK_BYTES)?;
-        done("mkfs.ext4", &["-q", text(&image)])?;
+        done("mkfs.ext4", ["-q", text(&image)])?;
         Ok(Disk { mount: Mount::new(&image, at)?, image })
     }
 }
@@ -93,7 +94,7 @@ impl Disk {
 /// A copy of a disk as it is at this moment, in a file beside it.
 pub fn cut(image: &Path, name: &str) -> Result<PathBuf, TornError> {
     let copy = image.with_extension(name);
-    done("cp", &["--reflink=always", text(image), text(&copy)])?;
+    done("cp", ["--reflink=always", text(image), text(&copy)])?;
     Ok(copy)
 }
 

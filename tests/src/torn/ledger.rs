@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use super::application::{Application, WORKERS};
 use super::disks::{Disk, Store, folder};
 use super::postgres::{self, Server};
-use super::{TornError, done, text};
+use super::{TornError, text};
+use crate::programs::done;
 use crate::recipes;
 
 /// The namespace of the application.
@@ -49,9 +50,9 @@ impl Ledger {
         let servers: Vec<Server> = disks
             .iter()
             .map(|disk| {
-                done("cp", &["-a", text(&empty), text(&disk.path().join("pg"))])?;
+                done("cp", ["-a", text(&empty), text(&disk.path().join("pg"))])?;
                 // What nobody flushed is not on a disk yet, and a cut would not find it.
-                done("sync", &["--file-system", text(disk.path())])?;
+                done("sync", ["--file-system", text(disk.path())])?;
                 let server = Server::over(&programs, disk.path())?;
                 server.ask(TABLES)?;
                 server.ask(&format!(

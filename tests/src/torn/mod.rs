@@ -19,6 +19,8 @@ pub use ledger::Ledger;
 pub use night::{How, Night};
 pub use postgres::programs as postgres_programs;
 
+use crate::programs::ProgramFailed;
+
 /// Whether it can be played here: makes the first disk, in this folder, and takes it away again.
 pub fn possible(folder: &std::path::Path) -> Result<(), TornError> {
     postgres_programs()?;
@@ -35,13 +37,8 @@ pub enum TornError {
     #[error("{0}")]
     Absent(String),
     /// A program failed.
-    #[error("{program}: {said}")]
-    Program {
-        /// Which, with its arguments.
-        program: String,
-        /// What it said.
-        said: String,
-    },
+    #[error(transparent)]
+    Program(#[from] ProgramFailed),
     /// The machine refused.
     #[error("{what}")]
     Io {
@@ -62,16 +59,6 @@ pub enum TornError {
     /// The bed of the night.
     #[error("the night could not be played")]
     Bed(#[source] anyhow::Error),
-}
-
-/// Runs a program to its end, which must be a good one; gives what it wrote.
-fn done(program: &str, args: &[&str]) -> Result<String, TornError> {
-    let failed = |said: String| TornError::Program { program: format!("{program} {}", args.join(" ")), said };
-    let output = std::process::Command::new(program).args(args).output().map_err(|error| failed(error.to_string()))?;
-    if output.status.success() {
-        return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
-    }
-    Err(failed(String::from_utf8_lossy(&output.stderr).trim().to_owned()))
 }
 
 /// A path as an argument.

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use rustix::process::{Pid, Signal, kill_process};
 
 use super::disks::folder;
-use super::{TornError, done, text};
+use super::{TornError, text};
+use crate::programs::done;
 
 /// Where Debian and its kin put each version's programs.
 const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
@@ -55,7 +56,8 @@ pub fn initialise(programs: &Path, data: &Path) -> Result<(), TornError> {
     private(data)?;
     let initdb = programs.join("initdb");
     let args = ["--auth=trust", "--username=postgres", "--no-sync", "--wal-segsize=1", "--pgdata", text(data)];
-    done("setpriv", &[&AS_NOBODY[..], &[text(&initdb)], &args].concat()).map(drop)
+    done("setpriv", [&AS_NOBODY[..], &[text(&initdb)], &args].concat())?;
+    Ok(())
 }
 
 const AS_NOBODY: [&str; 5] = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"];
@@ -103,7 +105,7 @@ impl Server {
     /// What queries give: a line a row, fields between `|`.
     pub fn ask(&self, query: &str) -> Result<String, TornError> {
         let psql = self.programs.join("psql");
-        done(text(&psql), &[&CLIENT[..], &["-h", text(&self.socket_dir), "-c", query]].concat())
+        Ok(done(psql, [&CLIENT[..], &["-h", text(&self.socket_dir), "-c", query]].concat())?)
     }
 
     /// Where its disk is.
@@ -132,6 +134,7 @@ impl Drop for Server {
 /// A folder that only the server may enter.
 fn private(at: &Path) -> Result<(), TornError> {
     folder(at)?;
-    done("chown", &["-R", &format!("{NOBODY}:{NOBODY}"), text(at)])?;
-    done("chmod", &["700", text(at)]).map(drop)
+    done("chown", ["-R", &format!("{NOBODY}:{NOBODY}"), text(at)])?;
+    done("chmod", ["700", text(at)])?;
+    Ok(())
 }

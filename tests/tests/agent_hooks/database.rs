@@ -7,8 +7,9 @@ use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
+use testbed::programs::done;
+
 use crate::bed::path;
-use crate::volume::done;
 
 /// Debian's `nobody` and its group, by number: servers refuse to run as root.
 const NOBODY: &str = "65534";
@@ -59,13 +60,13 @@ pub fn private_folder(folder: &Path) {
 
 /// A copy of a server's folder, as a cut finds it, for a second server.
 pub fn copy(data: &Path, to: &Path) {
-    done("cp", &["-R", path(data), path(to)]).expect("the data folder can be copied");
+    done("cp", ["-R", path(data), path(to)]).expect("the data folder can be copied");
     give(to);
 }
 
 fn give(folder: &Path) {
     if rustix::process::geteuid().is_root() {
-        done("chown", &["-R", &format!("{NOBODY}:{NOBODY}"), path(folder)]).expect("root gives folders away");
+        done("chown", ["-R", &format!("{NOBODY}:{NOBODY}"), path(folder)]).expect("root gives folders away");
     }
     std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).expect("the folder is ours");
 }
@@ -78,12 +79,6 @@ pub fn as_server(program: &str) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", program]);
     command
-}
-
-/// Runs it to its end, which must be a good one.
-pub fn succeeds(mut command: Command) {
-    let output = command.output().expect("it can be started");
-    assert!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
 }
 
 /// Where a program is; servers are often where only root looks.

@@ -4,9 +4,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use shared::quiesce::LetGo;
+use testbed::programs::finished;
 
 use crate::bed::{Bed, eventually, path};
-use crate::database::{Daemon, as_server, copy, found, or_skip, private_folder, succeeds};
+use crate::database::{Daemon, as_server, copy, found, or_skip, private_folder};
 use crate::recipe::{Environment, Recipe, block};
 
 /// Set to make a missing server a failure instead of a skip.
@@ -36,7 +37,7 @@ impl Server {
         install.args(["--no-defaults", &format!("--datadir={}", path(&data)), "--skip-test-db"]);
         install.args(["--auth-root-authentication-method=normal", "--skip-name-resolve"]);
         install.env("TMPDIR", tmp(&data));
-        succeeds(install);
+        finished(&mut install).expect("a database can be made");
         let server = Self::over(mariadbd, data).ready().await;
         server.ask(&block("mariadb-user")).expect("the page's user");
         server.ask(TABLE).expect("a table");

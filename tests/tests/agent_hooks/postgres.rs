@@ -4,10 +4,11 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use shared::quiesce::LetGo;
+use testbed::programs::finished;
 use testbed::torn::postgres_programs;
 
 use crate::bed::{Bed, eventually, path};
-use crate::database::{Daemon, as_server, copy, or_skip, private_folder, succeeds};
+use crate::database::{Daemon, as_server, copy, or_skip, private_folder};
 use crate::recipe::{Environment, Recipe, block};
 
 /// Set to make a missing server a failure instead of a skip.
@@ -29,7 +30,7 @@ impl Server {
         private_folder(&data);
         let mut initdb = as_server(path(&programs.join("initdb")));
         initdb.args(["--auth=trust", "--username=postgres", "--no-sync", "--pgdata", path(&data)]);
-        succeeds(initdb);
+        finished(&mut initdb).expect("a database can be made");
         let server = Self::over(programs, data, bed.path("s")).ready().await;
         server.ask(&block("postgresql-user"));
         server.ask(&block("postgresql-lock-user"));

@@ -4,7 +4,10 @@
 //! ends, however it ends.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, Stdio};
+
+use anyhow::Context as _;
+use testbed::programs::done;
 
 use crate::bed::{Bed, eventually, path};
 use crate::hook::Hook;
@@ -33,29 +36,27 @@ impl Volume {
             Err(why) => {
                 assert!(
                     std::env::var_os(REQUIRED_VARIABLE).is_none_or(|v| v.is_empty()),
-                    "{REQUIRED_VARIABLE} is set, and no {kind} volume can be had: {why}"
+                    "{REQUIRED_VARIABLE} is set, and no {kind} volume can be had: {why:#}"
                 );
-                eprintln!("SKIPPED: real freezing is not tried, for no {kind} volume can be had here: {why}");
+                eprintln!("SKIPPED: real freezing is not tried, for no {kind} volume can be had here: {why:#}");
                 None
             }
         }
     }
 
-    fn try_make(dir: &Path, kind: &str) -> Result<Self, String> {
-        if !rustix::process::geteuid().is_root() {
-            return Err("only root mounts".to_owned());
-        }
+    fn try_make(dir: &Path, kind: &str) -> anyhow::Result<Self> {
+        anyhow::ensure!(rustix::process::geteuid().is_root(), "only root mounts");
         // The real path: the agent refuses one that leads through a link.
-        let dir = dir.canonicalize().map_err(|e| e.to_string())?;
+        let dir = dir.canonicalize()?;
         let (image, mount) = (dir.join("disk.img"), dir.join("data"));
-        let file = std::fs::File::create(&image).map_err(|e| e.to_string())?;
-        file.set_len(SIZE_BYTES).map_err(|e| e.to_string())?;
-        std::fs::create_dir(&mount).map_err(|e| e.to_string())?;
-        done(&format!("mkfs.{kind}"), &["-q", path(&image)])?;
-        done("unshare", &["--mount", "--pid", "--fork", "true"])?;
-        done("nsenter", &["--version"])?;
-        done("fsfreeze", &["--version"])?;
-        done("mount", &["--options", "loop", path(&image), path(&mount)])?;
+        let file = std::fs::File::create(&image)?;
+        file.set_len(SIZE_BYTES)?;
+        std::fs::create_dir(&mount)?;
+        done(format!("mkfs.{kind}"), ["-q", path(&image)])?;
+        done("unshare", ["--mount", "--pid", "--fork", "true"])?;
+        done("nsenter", ["--version"])?;
+        done("fsfreeze", ["--version"])?;
+        done("mount", ["--options", "loop", path(&image), path(&mount)])?;
         // On its own, so that what ends the test's process group does not end it.
         let watchdog = Command::new("setsid")
             .args(["sh", "-c", WATCHDOG, "watchdog", path(&mount)])
@@ -63,7 +64,7 @@ impl Volume {
             .stdout(Stdio::null())
             .stderr(Stdio::null())
             .spawn()
-            .map_err(|e| format!("setsid: {e}"))?;
+            .context("starting setsid")?;
         Ok(Self { image, mount, watchdog })
     }
 
@@ -79,13 +80,11 @@ impl Volume {
 
     /// Whether it is frozen: a second freeze is refused then. What this froze itself is thawed at once.
     pub fn is_frozen(&self) -> bool {
-        let tried = run("fsfreeze", &["--freeze", path(&self.mount)]);
-        if tried.status.success() {
-            done("fsfreeze", &["--unfreeze", path(&self.mount)]).expect("what was frozen here thaws");
+        let Err(refused) = done("fsfreeze", ["--freeze", path(&self.mount)]) else {
+            done("fsfreeze", ["--unfreeze", path(&self.mount)]).expect("what was frozen here thaws");
             return false;
-        }
-        let said = String::from_utf8_lossy(&tried.stderr).into_owned();
-        assert!(said.contains("busy"), "neither frozen nor not: {said}");
+        };
+        assert!(refused.said.contains("busy"), "neither frozen nor not: {refused}");
         true
     }
 
@@ -100,9 +99,8 @@ impl Volume {
     pub fn copy_needs_recovery(&self) -> bool {
         let copy = self.image.with_extension("cut");
         std::fs::copy(&self.image, &copy).expect("the image can be copied");
-        let said = run("dumpe2fs", &["-h", path(&copy)]);
-        let text = String::from_utf8_lossy(&said.stdout).into_owned();
-        assert!(text.contains("has_journal"), "dumpe2fs: {text}{}", String::from_utf8_lossy(&said.stderr));
+        let text = done("dumpe2fs", ["-h", path(&copy)]).expect("its superblock can be read");
+        assert!(text.contains("has_journal"), "dumpe2fs: {text}");
         text.contains("needs_recovery")
     }
 
@@ -171,17 +169,4 @@ impl Drop for Container {
         let _ = self.outer.kill();
         let _ = self.outer.wait();
     }
-}
-
-fn run(program: &str, args: &[&str]) -> Output {
-    Command::new(program).args(args).output().unwrap_or_else(|e| panic!("{program}: {e}"))
-}
-
-/// Runs a program; an error is what it said.
-pub fn done(program: &str, args: &[&str]) -> Result<(), String> {
-    let output = Command::new(program).args(args).output().map_err(|e| format!("{program}: {e}"))?;
-    if output.status.success() {
-        return Ok(());
-    }
-    Err(format!("{program}: {}", String::from_utf8_lossy(&output.stderr).trim()))
 }

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use anyhow::{Context as _, Result, ensure};
 use testbed::isolated::{self, Absent};
 use testbed::pair::Pair;
+use testbed::programs::done;
 use testbed::real_velero::prepare;
 use testbed::velero::CutVolume;
 use testbed::velero::object_name::ObjectName;
@@ -58,8 +59,8 @@ impl Outside {
             let Disk { image, mount } = Disk::of(&disks.folder, index);
             std::fs::create_dir_all(&mount)?;
             std::fs::File::create(&image)?.set_len(SIZE_BYTES)?;
-            run("mkfs.ext4", ["-q".as_ref(), image.as_path()])?;
-            run("mount", ["--options".as_ref(), "loop".as_ref(), image.as_path(), &mount])?;
+            done("mkfs.ext4", ["-q".as_ref(), image.as_path()])?;
+            done("mount", ["--options".as_ref(), "loop".as_ref(), image.as_path(), &mount])?;
             // On its own, so that what ends the test's process group does not end it.
             let mut watchdog = Command::new("setsid");
             watchdog.args(["sh", "-c", WATCHDOG, "watchdog"]).arg(&mount).stdin(Stdio::piped());
@@ -115,9 +116,8 @@ impl Disk {
 
     /// Whether a copy of it, as [`cut_disks`] made it for this Backup, would have to replay its journal: what ext4's own tools say.
     pub fn cut_needs_recovery(&self, backup: &str) -> Result<bool> {
-        let said = Command::new("dumpe2fs").arg("-h").arg(self.cut(backup)).output().context("running dumpe2fs")?;
-        let text = String::from_utf8_lossy(&said.stdout).into_owned();
-        ensure!(text.contains("has_journal"), "dumpe2fs: {text}{}", String::from_utf8_lossy(&said.stderr));
+        let text = done("dumpe2fs", ["-h".as_ref(), self.cut(backup).as_path()])?;
+        ensure!(text.contains("has_journal"), "dumpe2fs: {text}");
         Ok(text.contains("needs_recovery"))
     }
 
@@ -132,10 +132,4 @@ pub fn cut_disks(disk_of: impl Fn(&ObjectName) -> Option<Disk> + Send + Sync + '
         let Some(disk) = disk_of(claim) else { return Ok(()) };
         std::fs::copy(&disk.image, disk.cut(backup)).map(drop)
     }))
-}
-
-fn run<'a>(program: &str, arguments: impl IntoIterator<Item = &'a Path>) -> Result<()> {
-    let output = Command::new(program).args(arguments).output().with_context(|| format!("running {program}"))?;
-    ensure!(output.status.success(), "{program}: {}", String::from_utf8_lossy(&output.stderr).trim());
-    Ok(())
 }

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,6 +16,7 @@ use testbed::binaries;
 use testbed::coordinator_process::{coordinator_command, eventually};
 use testbed::kubectl;
 use testbed::pair::group_of_set;
+use testbed::programs::finished;
 use testbed::real_velero::{Image, RealBed, RealSettings, RealVelero};
 use testbed::velero::VeleroSettings;
 use testbed::velero::backup::Phase;
@@ -209,11 +210,11 @@ impl User {
         std::fs::write(&file, DATABASE)?;
         let mut command = Command::new(agent);
         command.args(["inject", "--image", AGENT_IMAGE, "--service-account-binding", "-f"]).arg(file);
-        said(&mut command)
+        Ok(finished(&mut command)?)
     }
 
     fn coordinator(&self, arguments: &[&str]) -> Result<String> {
-        said(coordinator_command().args(arguments).arg("--kubeconfig").arg(&self.kubeconfig))
+        Ok(finished(coordinator_command().args(arguments).arg("--kubeconfig").arg(&self.kubeconfig))?)
     }
 
     /// `coordinator doctor` has nothing to say of rights, hooks and agents. What it does say is true of this cluster: nothing serves
@@ -232,12 +233,4 @@ impl User {
         );
         Ok(())
     }
-}
-
-/// What a program that ends with 0 has written.
-fn said(command: &mut Command) -> Result<String> {
-    let output = command.stdin(Stdio::null()).output().with_context(|| format!("running {command:?}"))?;
-    let errors = String::from_utf8_lossy(&output.stderr);
-    ensure!(output.status.success(), "{command:?} ended with {}: {errors}", output.status);
-    Ok(String::from_utf8(output.stdout)?)
 }
