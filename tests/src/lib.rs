@@ -15,6 +15,7 @@ pub mod driver_metrics;
 pub mod ebs;
 pub mod isolated;
 pub mod kubectl;
+pub mod loop_disk;
 pub mod original;
 pub mod original_real;
 pub mod pair;

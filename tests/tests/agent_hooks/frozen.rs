@@ -102,7 +102,7 @@ async fn what_somebody_else_froze_is_found_by_the_trial() {
     let bed = Bed::start().await;
     let Some(volume) = Volume::make(&bed, "ext4") else { return };
     let container = Container::start().await;
-    let frozen = std::process::Command::new("fsfreeze").args(["--freeze", path(&volume.mount)]).status();
+    let frozen = std::process::Command::new("fsfreeze").args(["--freeze", path(volume.mount())]).status();
     assert!(frozen.expect("fsfreeze runs").success());
     let ended = frozen_by_pre(&bed, &container, &volume).await;
     ended.check(0, &["had been frozen by somebody else and was thawed by the trial"]);
@@ -116,7 +116,7 @@ async fn a_thaw_behind_its_back_is_noticed() {
     let Some(volume) = Volume::make(&bed, "ext4") else { return };
     let container = Container::start().await;
     frozen_by_pre(&bed, &container, &volume).await;
-    let thawed = std::process::Command::new("fsfreeze").args(["--unfreeze", path(&volume.mount)]).status();
+    let thawed = std::process::Command::new("fsfreeze").args(["--unfreeze", path(volume.mount())]).status();
     assert!(thawed.expect("fsfreeze runs").success());
     container.hook(&bed, "post").run().await.check(0, &["not proven to have been quiesced"]);
     assert_eq!(bed.member().expect("a registration").let_go, Some(LetGo::Unproven));
@@ -127,7 +127,7 @@ async fn guards_refuse_and_say_why() {
     let bed = Bed::start().await;
     let Some(volume) = Volume::make(&bed, "ext4") else { return };
     let link = bed.dir.canonicalize().expect("it is there").join("link");
-    std::os::unix::fs::symlink(&volume.mount, &link).expect("a link");
+    std::os::unix::fs::symlink(volume.mount(), &link).expect("a link");
     std::fs::create_dir(volume.path("sub")).expect("a folder");
     for (what, why) in [
         ("/", "refused to freeze"),
@@ -141,7 +141,7 @@ async fn guards_refuse_and_say_why() {
         ended.check(16, &[why, "exit code 16"]);
         assert!(!volume.is_frozen());
     }
-    let own = freezing(bed.pre_with(&volume.plan()), &volume.plan()).env("STATE_DIR", path(&volume.mount));
+    let own = freezing(bed.pre_with(&volume.plan()), &volume.plan()).env("STATE_DIR", path(volume.mount()));
     bed.released(own).await.1.check(16, &["the agent's own notes", "--state-dir"]);
     let unwritten = bed.pre_with(&volume.plan()).env("ON_QUIESCE_FAILURE", "fail");
     bed.released(unwritten).await.1.check(16, &["refused to freeze", "--fsfreeze-without-resident accept"]);

@@ -1,12 +1,9 @@
 //! A real file system on a loop device of its own, and a container (mount and process namespace) that lives beside it.
-//!
-//! A process that writes to a frozen file system cannot be killed, so each volume has a process that thaws it when the test
-//! ends, however it ends.
 
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Command};
 
-use anyhow::Context as _;
+use testbed::loop_disk::{LoopDisk, needs_recovery};
 use testbed::programs::done;
 
 use crate::bed::{Bed, eventually, path};
@@ -18,14 +15,9 @@ pub const REQUIRED_VARIABLE: &str = "LOOP_DEVICES_REQUIRED";
 /// How large a file system is: what `mkfs.xfs` takes at least.
 const SIZE_BYTES: u64 = 320 * 1024 * 1024;
 
-/// Thaws and unmounts when its stdin ends: `$1` is the mount point.
-const WATCHDOG: &str = "read -r _; fsfreeze --unfreeze \"$1\"; umount --lazy \"$1\"";
-
-/// A mounted file system on a loop device.
+/// A mounted file system on a loop device. It is thawed when this is dropped.
 pub struct Volume {
-    pub image: PathBuf,
-    pub mount: PathBuf,
-    watchdog: Child,
+    disk: LoopDisk,
 }
 
 impl Volume {
@@ -45,43 +37,33 @@ impl Volume {
     }
 
     fn try_make(dir: &Path, kind: &str) -> anyhow::Result<Self> {
-        anyhow::ensure!(rustix::process::geteuid().is_root(), "only root mounts");
-        // The real path: the agent refuses one that leads through a link.
-        let dir = dir.canonicalize()?;
-        let (image, mount) = (dir.join("disk.img"), dir.join("data"));
-        let file = std::fs::File::create(&image)?;
-        file.set_len(SIZE_BYTES)?;
-        std::fs::create_dir(&mount)?;
-        done(format!("mkfs.{kind}"), ["-q", path(&image)])?;
         done("unshare", ["--mount", "--pid", "--fork", "true"])?;
         done("nsenter", ["--version"])?;
-        done("fsfreeze", ["--version"])?;
-        done("mount", ["--options", "loop", path(&image), path(&mount)])?;
-        // On its own, so that what ends the test's process group does not end it.
-        let watchdog = Command::new("setsid")
-            .args(["sh", "-c", WATCHDOG, "watchdog", path(&mount)])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .context("starting setsid")?;
-        Ok(Self { image, mount, watchdog })
+        // The real path: the agent refuses one that leads through a link.
+        let dir = dir.canonicalize()?;
+        let disk = LoopDisk::make(kind, SIZE_BYTES, dir.join("disk.img"), dir.join("data"))?;
+        Ok(Self { disk })
+    }
+
+    /// Where it is mounted.
+    pub fn mount(&self) -> &Path {
+        self.disk.mount()
     }
 
     /// A path on it.
     pub fn path(&self, name: &str) -> PathBuf {
-        self.mount.join(name)
+        self.mount().join(name)
     }
 
     /// A plan that freezes it.
     pub fn plan(&self) -> String {
-        format!("- fsfreeze: [{}]", path(&self.mount))
+        format!("- fsfreeze: [{}]", path(self.mount()))
     }
 
     /// Whether it is frozen: a second freeze is refused then. What this froze itself is thawed at once.
     pub fn is_frozen(&self) -> bool {
-        let Err(refused) = done("fsfreeze", ["--freeze", path(&self.mount)]) else {
-            done("fsfreeze", ["--unfreeze", path(&self.mount)]).expect("what was frozen here thaws");
+        let Err(refused) = done("fsfreeze", ["--freeze", path(self.mount())]) else {
+            done("fsfreeze", ["--unfreeze", path(self.mount())]).expect("what was frozen here thaws");
             return false;
         };
         assert!(refused.said.contains("busy"), "neither frozen nor not: {refused}");
@@ -97,24 +79,15 @@ impl Volume {
 
     /// Whether a copy of the disk as it is now would have to replay its journal: what ext4's own tools say about it.
     pub fn copy_needs_recovery(&self) -> bool {
-        let copy = self.image.with_extension("cut");
-        std::fs::copy(&self.image, &copy).expect("the image can be copied");
-        let text = done("dumpe2fs", ["-h", path(&copy)]).expect("its superblock can be read");
-        assert!(text.contains("has_journal"), "dumpe2fs: {text}");
-        text.contains("needs_recovery")
+        let copy = self.disk.image().with_extension("cut");
+        std::fs::copy(self.disk.image(), &copy).expect("the image can be copied");
+        needs_recovery(&copy).expect("it is an ext4")
     }
 
     /// Starts a process that writes one word to a file on it.
     pub fn writer(&self) -> Child {
         let script = format!("echo written > {}", path(&self.path("word")));
         Command::new("sh").args(["-c", &script]).spawn().expect("a shell starts")
-    }
-}
-
-impl Drop for Volume {
-    fn drop(&mut self) {
-        drop(self.watchdog.stdin.take());
-        let _ = self.watchdog.wait();
     }
 }
 

@@ -1,18 +1,15 @@
-//! Real disks behind the claims of a test: ext4 on loop devices, each with somebody outside of the test's machine who thaws it at the end.
-//!
-//! A process that writes to a frozen file system cannot be killed, and a machine that ends with a frozen one keeps its device for
-//! ever. So disks are made and mounted outside, and the process that holds each ends last, however the test ends.
+//! Real disks behind the claims of a test: ext4 on loop devices, made and mounted outside of the test's machine, so that who thaws each of them at
+//! the end outlives that machine.
 
 use std::cell::RefCell;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result};
 use testbed::isolated::{self, Absent};
+use testbed::loop_disk::{LoopDisk, needs_recovery};
 use testbed::pair::Pair;
-use testbed::programs::done;
 use testbed::real_velero::prepare;
 use testbed::velero::CutVolume;
 use testbed::velero::object_name::ObjectName;
@@ -24,9 +21,6 @@ const FOLDER_VARIABLE: &str = "E2E_DISKS";
 
 /// Large enough for a journal.
 const SIZE_BYTES: u64 = 64 << 20;
-
-/// Thaws and unmounts when its stdin ends: `$1` is the mount point.
-const WATCHDOG: &str = "read -r _; fsfreeze --unfreeze \"$1\"; umount --lazy \"$1\"";
 
 /// Runs a test's body with so many disks. Call it from the test function itself.
 pub fn isolated_with_disks<F: AsyncFnOnce() -> Result<()>>(count: u32, body: F) {
@@ -45,38 +39,28 @@ pub fn isolated_with_disks<F: AsyncFnOnce() -> Result<()>>(count: u32, body: F) 
 /// The disks as they are made, mounted and held.
 struct Outside {
     folder: PathBuf,
-    watchdogs: Vec<Child>,
+    disks: Vec<LoopDisk>,
 }
 
 impl Outside {
     fn make(count: u32) -> Result<Self> {
         static COUNT: AtomicU32 = AtomicU32::new(0);
-        ensure!(rustix::process::geteuid().is_root(), "only root mounts");
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("e2e-disks-{}-{number}", std::process::id()));
-        let mut disks = Self { folder, watchdogs: vec![] };
+        let mut made = Self { folder, disks: vec![] };
         for index in 0..count {
-            let Disk { image, mount } = Disk::of(&disks.folder, index);
-            std::fs::create_dir_all(&mount)?;
-            std::fs::File::create(&image)?.set_len(SIZE_BYTES)?;
-            done("mkfs.ext4", ["-q".as_ref(), image.as_path()])?;
-            done("mount", ["--options".as_ref(), "loop".as_ref(), image.as_path(), &mount])?;
-            // On its own, so that what ends the test's process group does not end it.
-            let mut watchdog = Command::new("setsid");
-            watchdog.args(["sh", "-c", WATCHDOG, "watchdog"]).arg(&mount).stdin(Stdio::piped());
-            watchdog.stdout(Stdio::null()).stderr(Stdio::null());
-            disks.watchdogs.push(watchdog.spawn().context("starting setsid")?);
+            let Disk { image, mount } = Disk::of(&made.folder, index);
+            std::fs::create_dir_all(&made.folder)?;
+            made.disks.push(LoopDisk::make("ext4", SIZE_BYTES, image, mount)?);
         }
-        Ok(disks)
+        Ok(made)
     }
 }
 
 impl Drop for Outside {
     fn drop(&mut self) {
-        for watchdog in &mut self.watchdogs {
-            drop(watchdog.stdin.take());
-            let _ = watchdog.wait();
-        }
+        // Thawed and unmounted first: nothing is taken away from a disk.
+        self.disks.clear();
         // Left behind it is some room in the temporary folder.
         let _ = std::fs::remove_dir_all(&self.folder);
     }
@@ -116,9 +100,7 @@ impl Disk {
 
     /// Whether a copy of it, as [`cut_disks`] made it for this Backup, would have to replay its journal: what ext4's own tools say.
     pub fn cut_needs_recovery(&self, backup: &str) -> Result<bool> {
-        let text = done("dumpe2fs", ["-h".as_ref(), self.cut(backup).as_path()])?;
-        ensure!(text.contains("has_journal"), "dumpe2fs: {text}");
-        Ok(text.contains("needs_recovery"))
+        needs_recovery(&self.cut(backup))
     }
 
     fn cut(&self, backup: &str) -> PathBuf {
