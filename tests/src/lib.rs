@@ -22,6 +22,7 @@ pub mod pair;
 pub mod programs;
 pub mod real_velero;
 pub mod recipes;
+pub mod server_account;
 pub mod torn;
 pub mod velero;
 pub mod velero_suite;

@@ -8,16 +8,14 @@ use rustix::process::{Pid, Signal, kill_process};
 
 use super::disks::folder;
 use super::{TornError, text};
-use crate::programs::done;
+use crate::programs::{done, finished};
+use crate::server_account;
 
 /// Where Debian and its kin put each version's programs.
 const DEBIAN_FOLDER: &str = "/usr/lib/postgresql";
 
 /// The first version whose functions have the recipes' names.
 const VERSION_MIN: u32 = 15;
-
-/// Debian's `nobody` and its group, by number: the server refuses to run as root.
-const NOBODY: &str = "65534";
 
 /// A server that recovers is ready within this, or never.
 const READY_WITHIN: Duration = Duration::from_secs(30);
@@ -54,13 +52,11 @@ pub fn programs() -> Result<PathBuf, TornError> {
 /// Makes an empty database in `data`; all who can reach its socket are let in.
 pub fn initialise(programs: &Path, data: &Path) -> Result<(), TornError> {
     private(data)?;
-    let initdb = programs.join("initdb");
-    let args = ["--auth=trust", "--username=postgres", "--no-sync", "--wal-segsize=1", "--pgdata", text(data)];
-    done("setpriv", [&AS_NOBODY[..], &[text(&initdb)], &args].concat())?;
+    let mut initdb = server_account::command(programs.join("initdb"));
+    initdb.args(["--auth=trust", "--username=postgres", "--no-sync", "--wal-segsize=1", "--pgdata", text(data)]);
+    finished(&mut initdb)?;
     Ok(())
 }
-
-const AS_NOBODY: [&str; 5] = ["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"];
 
 /// A server that runs over a disk. It ends when this is dropped.
 #[derive(Debug)]
@@ -80,8 +76,7 @@ impl Server {
         let said = disk.join("said");
         let log = std::fs::File::create(&said)
             .map_err(|source| TornError::Io { what: format!("making {}", said.display()), source })?;
-        let mut postgres = Command::new("setpriv");
-        postgres.args(AS_NOBODY).arg(programs.join("postgres"));
+        let mut postgres = server_account::command(programs.join("postgres"));
         postgres.args(["-D", text(&data), "-k", text(&socket_dir)]);
         postgres.args(SETTINGS.iter().flat_map(|setting| ["-c", setting]));
         postgres.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
@@ -134,7 +129,5 @@ impl Drop for Server {
 /// A folder that only the server may enter.
 fn private(at: &Path) -> Result<(), TornError> {
     folder(at)?;
-    done("chown", ["-R", &format!("{NOBODY}:{NOBODY}"), text(at)])?;
-    done("chmod", ["700", text(at)])?;
-    Ok(())
+    Ok(server_account::own(at)?)
 }

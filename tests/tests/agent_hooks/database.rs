@@ -1,18 +1,15 @@
-//! What every real database server of a test needs: a folder and a user of its own, an end, and a loud line where there is none.
+//! What every real database server of a test needs: a folder of its own, an end, and a loud line where there is none.
 
 use std::collections::BTreeSet;
 use std::io::Write as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 
 use testbed::programs::done;
+use testbed::server_account;
 
 use crate::bed::path;
-
-/// Debian's `nobody` and its group, by number: servers refuse to run as root.
-const NOBODY: &str = "65534";
 
 /// A server's process. It ends when this is dropped.
 pub struct Daemon {
@@ -55,30 +52,13 @@ pub fn or_skip<P>(what: &'static str, variable: &str, programs: Result<P, String
 /// Makes a folder that nobody but the server may enter.
 pub fn private_folder(folder: &Path) {
     std::fs::create_dir(folder).expect("the pod's folder can be written");
-    give(folder);
+    server_account::own(folder).expect("the folder is ours");
 }
 
 /// A copy of a server's folder, as a cut finds it, for a second server.
 pub fn copy(data: &Path, to: &Path) {
     done("cp", ["-R", path(data), path(to)]).expect("the data folder can be copied");
-    give(to);
-}
-
-fn give(folder: &Path) {
-    if rustix::process::geteuid().is_root() {
-        done("chown", ["-R", &format!("{NOBODY}:{NOBODY}"), path(folder)]).expect("root gives folders away");
-    }
-    std::fs::set_permissions(folder, std::fs::Permissions::from_mode(0o700)).expect("the folder is ours");
-}
-
-/// A program of the server's, as a user that the server accepts.
-pub fn as_server(program: &str) -> Command {
-    if !rustix::process::geteuid().is_root() {
-        return Command::new(program);
-    }
-    let mut command = Command::new("setpriv");
-    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups", program]);
-    command
+    server_account::own(to).expect("the folder is ours");
 }
 
 /// Where a program is; servers are often where only root looks.

@@ -5,9 +5,10 @@ use std::process::{Child, Command, Stdio};
 
 use shared::quiesce::LetGo;
 use testbed::programs::finished;
+use testbed::server_account;
 
 use crate::bed::{Bed, eventually, path};
-use crate::database::{Daemon, as_server, copy, found, or_skip, private_folder};
+use crate::database::{Daemon, copy, found, or_skip, private_folder};
 use crate::recipe::{Environment, Recipe, block};
 
 /// Set to make a missing server a failure instead of a skip.
@@ -32,7 +33,7 @@ impl Server {
         let data = bed.path("db");
         private_folder(&data);
         private_folder(&tmp(&data));
-        let mut install = as_server(&install);
+        let mut install = server_account::command(&install);
         // A script, which understands no other way to write it.
         install.args(["--no-defaults", &format!("--datadir={}", path(&data)), "--skip-test-db"]);
         install.args(["--auth-root-authentication-method=normal", "--skip-name-resolve"]);
@@ -49,7 +50,7 @@ impl Server {
     /// A server over a folder that has data.
     fn over(program: String, data: PathBuf) -> Self {
         let socket = data.join("s");
-        let mut mariadbd = as_server(&program);
+        let mut mariadbd = server_account::command(&program);
         mariadbd.args(["--no-defaults", "--skip-networking", "--datadir", path(&data), "--socket", path(&socket)]);
         mariadbd.args(["--pid-file", path(&data.join("pid")), "--innodb-buffer-pool-size=16M"]);
         mariadbd.env("TMPDIR", tmp(&data));

@@ -5,10 +5,11 @@ use std::process::{Child, Command, Stdio};
 
 use shared::quiesce::LetGo;
 use testbed::programs::finished;
+use testbed::server_account;
 use testbed::torn::postgres_programs;
 
 use crate::bed::{Bed, eventually, path};
-use crate::database::{Daemon, as_server, copy, or_skip, private_folder};
+use crate::database::{Daemon, copy, or_skip, private_folder};
 use crate::recipe::{Environment, Recipe, block};
 
 /// Set to make a missing server a failure instead of a skip.
@@ -28,7 +29,7 @@ impl Server {
         let programs = or_skip("PostgreSQL", REQUIRED_VARIABLE, postgres_programs().map_err(|e| e.to_string()))?;
         let data = bed.path("pg");
         private_folder(&data);
-        let mut initdb = as_server(path(&programs.join("initdb")));
+        let mut initdb = server_account::command(programs.join("initdb"));
         initdb.args(["--auth=trust", "--username=postgres", "--no-sync", "--pgdata", path(&data)]);
         finished(&mut initdb).expect("a database can be made");
         let server = Self::over(programs, data, bed.path("s")).ready().await;
@@ -41,7 +42,7 @@ impl Server {
     /// A server over a folder that has data.
     fn over(programs: PathBuf, data: PathBuf, socket_dir: PathBuf) -> Self {
         private_folder(&socket_dir);
-        let mut postgres = as_server(path(&programs.join("postgres")));
+        let mut postgres = server_account::command(programs.join("postgres"));
         postgres.args(["-D", path(&data), "-k", path(&socket_dir), "-c", "listen_addresses=", "-c", "fsync=off"]);
         // Its own children end when it does: SIGQUIT is its quickest orderly way.
         Self { programs, data, socket_dir, _daemon: Daemon::start(postgres, "QUIT") }

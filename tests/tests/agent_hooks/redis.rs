@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use shared::quiesce::LetGo;
+use testbed::server_account;
 
 use crate::bed::{Bed, eventually, path};
-use crate::database::{Daemon, as_server, copy, found, or_skip, private_folder};
+use crate::database::{Daemon, copy, found, or_skip, private_folder};
 use crate::recipe::{Environment, Recipe, block};
 
 /// Set to make a missing server a failure instead of a skip.
@@ -52,7 +53,7 @@ impl Server {
     /// A server over a folder, empty or not.
     fn over(program: String, data: PathBuf, appends: &str) -> Self {
         let socket = data.join("s");
-        let mut server = as_server(&program);
+        let mut server = server_account::command(&program);
         server.args(["--port", "0", "--unixsocket", path(&socket), "--unixsocketperm", "777", "--dir", path(&data)]);
         server.args(["--appendonly", appends, "--auto-aof-rewrite-percentage", PERCENTAGE]);
         server.args(["--enable-debug-command", "yes", "--save", "3600 1"]);
