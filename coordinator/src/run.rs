@@ -9,7 +9,7 @@ use coordinator_core::throttle::settings::{CloudWatchSettings, ThrottleSettings}
 use serde_json::{Value, json};
 use shared::identity::Namespace;
 use tokio::runtime;
-use tokio::sync::watch as signal;
+use tokio::sync::{Notify, watch as signal};
 use tokio::task::JoinSet;
 
 use crate::api;
@@ -118,6 +118,7 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
     let (onlooker, shown) = page::channel();
     let (told_leader, leader) = signal::channel(page::LeaderSeen::default());
     let (told_word, word) = signal::channel(page::SchedulerWord::default());
+    let looks = Arc::new(Notify::new());
     served.spawn(listener.serve(Sources {
         health: health.clone(),
         metrics: metrics.clone(),
@@ -127,6 +128,7 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
             onlooker,
             leader,
             scheduler: word,
+            looks: Arc::clone(&looks),
             troubles: Arc::clone(&troubles),
         },
     }));
@@ -170,6 +172,7 @@ async fn until_stopped(flags: RunFlags, log: Log, stop: Stop) -> Result<(), RunE
         watched: cluster,
         budget,
         word: told_word,
+        looks,
     };
     let mut planning = JoinSet::new();
     planning.spawn(scheduler.run(stop.clone()));

@@ -76,7 +76,7 @@ async fn a_round_is_seen_while_it_runs_and_by_its_receipt() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn the_leader_shows_the_night_and_who_stands_by_names_it() {
+async fn the_leader_shows_the_night_and_so_does_who_stands_by_and_names_it() {
     let bed = bed().await;
     let odd =
         Workload::stateful_set("prod", "db", 2).annotation("snapshot-group.velero.io/frozen-time-max", "<b>soon</b>");
@@ -100,14 +100,29 @@ async fn the_leader_shows_the_night_and_who_stands_by_names_it() {
     assert!(page.contains("annotation is ignored: impossible values.") && page.contains("&#60;b&#62;soon"), "{page}");
     assert!(!page.contains("<b>soon"));
 
-    let stands_by = status(&follower, "the leader's name", |document| document["role"] == "stands-by").await;
-    assert_eq!((&stands_by["leader"]["holder"], &stands_by["night"]), (&json!("c-0"), &Value::Null));
-    let shown = status(&follower, "groups and limit", |document| {
-        document["totals"]["groups"] == 1 && document["limit"]["max"] == 5
+    let stands_by = status(&follower, "the leader's name and the night", |document| {
+        let paused =
+            document["warnings"].as_array().is_some_and(|all| all.iter().any(|one| one["code"] == "schedules-paused"));
+        document["role"] == "stands-by" && document["totals"]["groups"] == 1 && document["limit"]["max"] == 5 && paused
     });
-    shown.await;
+    let stands_by = stands_by.await;
+    assert_eq!((&stands_by["leader"]["holder"], &stands_by["night"]["fits"]), (&json!("c-0"), &json!(true)));
+    let next = |document: &Value| document["groups"]["items"][0]["nextRunAt"].clone();
+    assert_eq!(next(&stands_by), next(&planned), "the same plan, by another process");
     let page = follower.get("/").await.body;
     assert!(page.contains("stands by; c-0 leads") && page.contains("prod/</span>db"), "{page}");
+    assert!(page.contains("<desc id=\"night-description\">") && page.contains("1 run"), "{page}");
+    // It is shown, and nothing else: no line, no metric, no write.
+    assert!(follower.lines_of("schedule_calculation").is_empty(), "{:?}", follower.lines());
+    assert!(follower.lines_of("schedule_created").is_empty() && follower.lines_of("inventory_finding").is_empty());
+    // Nobody looks, nothing is planned: a third one asks for no Schedule.
+    let silent = bed.coordinator("c-2", DRY_RUN);
+    silent.line("following", SOON, |_| true).await;
+    let listed = |user: &str| {
+        let requests = bed.server.requests().into_iter();
+        requests.filter(|request| request.user == user && request.resource == "schedules").count()
+    };
+    assert_eq!((listed("c-2"), listed("c-1") > 0), (0, true));
 }
 
 #[tokio::test(flavor = "multi_thread")]

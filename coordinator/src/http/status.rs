@@ -1,14 +1,17 @@
 //! The status page's paths: gathers what is known now, and lets the page be made of it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{RawQuery, State};
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse as _, Response};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
+use tokio::time::timeout;
 
 use super::headers::STRICT;
 use super::routes::Sources;
+use crate::cli::SchedulesMode;
 use crate::clock::Clock;
 use crate::page::{self, BadQuery, Form, LeaderSeen, Onlooker, Parts, Query, SchedulerWord, StatusView};
 use crate::watch::Troubles;
@@ -17,6 +20,9 @@ const HTML: &str = "text/html; charset=utf-8";
 const JSON: &str = "application/json";
 const CSS: &str = "text/css; charset=utf-8";
 const SVG: &str = "image/svg+xml";
+
+/// Who looks first at a replica that stands by waits for its first plan, but no longer than this, ms: most take a few.
+const FIRST_PLAN_MS: u64 = 2_000;
 
 /// What the page is made from.
 #[derive(Clone)]
@@ -31,6 +37,8 @@ pub struct PageSources {
     pub leader: watch::Receiver<LeaderSeen>,
     /// What the scheduler says.
     pub scheduler: watch::Receiver<SchedulerWord>,
+    /// Has a replica that stands by make a plan.
+    pub looks: Arc<Notify>,
     /// What the API server refuses.
     pub troubles: Arc<Troubles>,
 }
@@ -73,6 +81,10 @@ impl PageSources {
     async fn make(&self, query: &Query, write: fn(&StatusView<'_>, &Query) -> String) -> String {
         let (seen, seen_age_ms) = self.onlooker.look().await.unzip();
         let leader = self.leader.borrow().clone();
+        // The leader plans anyway; an install that stands back has nothing to plan.
+        if seen.as_deref().is_some_and(|seen| seen.synced && !seen.leads) && leader.stands_back.is_none() {
+            self.plan_is_shown().await;
+        }
         let scheduler = self.scheduler.borrow().clone();
         let troubles = self.troubles.now();
         let parts = Parts {
@@ -86,5 +98,17 @@ impl PageSources {
             now: Clock::wall(),
         };
         write(&StatusView::new(parts, query), query)
+    }
+
+    /// Has a plan made, or made anew when the last one is old. The page that asks for it comes before that one, the next page after it.
+    async fn plan_is_shown(&self) {
+        let is_there = |word: &SchedulerWord| {
+            word.mode == SchedulesMode::Off.word() || word.planned.is_some() || word.failure.is_some()
+        };
+        self.looks.notify_one();
+        let mut scheduler = self.scheduler.clone();
+        let first = scheduler.wait_for(is_there);
+        // In time or not: the page says that there is none yet.
+        let _in_time = timeout(Duration::from_millis(FIRST_PLAN_MS), first).await.is_ok();
     }
 }

@@ -5,6 +5,7 @@ use crate::page::fixtures::{at, group, key, leader, parts, planned, ran, runs, s
 use crate::page::planned::{Planned, SchedulerWord};
 use crate::page::query::Form;
 use crate::page::seen::{LeaderSeen, Seen};
+use coordinator_core::neighbours::Serving;
 use coordinator_core::policy::Complaint;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -116,9 +117,20 @@ fn who_stands_by_says_who_leads() {
     let leader = LeaderSeen { holder: Some("c-1".into()), ..leader() };
     let html = render(&seen, &leader, &SchedulerWord { mode: "apply", ..SchedulerWord::default() }, "");
     assert!(html.contains("stands by; c-1 leads") && html.contains("port-forward pod/c-1 8080"), "{html}");
-    assert!(html.contains("Only the leader plans."));
+    assert!(
+        html.contains("the leader alone writes Schedules") && html.contains("It is made now: look again."),
+        "{html}"
+    );
+    let html = render(&seen, &leader, &planned(&[(key("prod", "db"), 10)]), "");
+    assert!(html.contains("<desc id=\"night-description\">") && !html.contains("look again"), "{html}");
+    let html = render(&seen, &leader, &SchedulerWord { mode: "off", ..SchedulerWord::default() }, "");
+    assert!(!html.contains("the leader alone writes Schedules") && html.contains("--schedules off"), "{html}");
     let nobody = LeaderSeen { holder: None, ..leader };
     assert!(render(&seen, &nobody, &SchedulerWord::default(), "").contains("nobody leads"));
+    let serving = Serving { namespace: "backup".parse().unwrap(), holder: "b-0".to_owned() };
+    let back = LeaderSeen { stands_back: Some(serving), ..nobody };
+    let html = render(&seen, &back, &SchedulerWord { mode: "apply", ..SchedulerWord::default() }, "");
+    assert!(html.contains("Another install serves this cluster, so nothing is planned here."), "{html}");
 }
 
 #[test]

@@ -1,18 +1,20 @@
 //! `coordinator run`'s stagger scheduler: looks at the cluster, plans, and keeps one Schedule a group true to the plan; and beside that, whatever
-//! its writes wait for, holds Schedules up whose earlier Backup is not over. Only the leader does.
+//! its writes wait for, holds Schedules up whose earlier Backup is not over. Only the leader does; who stands by plans for whoever looks at its page,
+//! and writes nothing.
 
 mod claim_labels;
 mod found;
 mod hold_up;
 mod look;
 mod plans;
+mod standby;
 mod tell;
 mod write;
 
 use std::sync::Arc;
 
 use kube::Client;
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 
 use crate::cli::{ScheduleFlags, SchedulesMode};
 use crate::log::Log;
@@ -49,6 +51,8 @@ pub struct Scheduler {
     pub budget: watch::Receiver<u32>,
     /// What is shown of all this.
     pub word: watch::Sender<SchedulerWord>,
+    /// Somebody looks at the page while this process stands by.
+    pub looks: Arc<Notify>,
 }
 
 impl Scheduler {
@@ -60,15 +64,15 @@ impl Scheduler {
         }
         // Side by side: thousands of claims and a slow API server must not keep a Schedule from being held up in time. They write other fields
         // of Schedules, and each says again what another write has overtaken.
-        let both = async { tokio::join!(self.keep_planned(), self.keep_from_piling_up()) };
+        let all = async { tokio::join!(self.keep_planned(), self.keep_from_piling_up(), self.show_who_looks()) };
         tokio::select! {
             biased;
             () = stopped(stop) => {}
-            _ended = both => {}
+            _ended = all => {}
         }
     }
 
-    /// Each of both says its own things once.
+    /// Each says its own things once.
     fn teller(&self) -> Teller {
         let (log, metrics, publisher) = (self.log.clone(), self.metrics.clone(), self.publisher.clone());
         Teller::new(log, metrics, publisher, self.mode, self.flags.velero_namespace.clone())

@@ -28,7 +28,7 @@ const RETRY_MS: u64 = 15_000;
 
 /// Why there is no plan.
 #[derive(Debug, thiserror::Error)]
-enum NoPlan {
+pub(super) enum NoPlan {
     /// The cluster could not be read.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
@@ -78,30 +78,11 @@ impl Scheduler {
 
     /// Plans and applies; whether all of it was done.
     async fn plan(&self, teller: &mut Teller) -> bool {
-        let mut flags = ScheduleFlags::clone(&self.flags);
-        flags.max_concurrent_snapshots = flags.max_concurrent_snapshots.min(*self.budget.borrow());
-        let (client, runtime) = (self.client.clone(), Handle::current());
-        let watched = match self.watched.facts().await {
-            Ok(Some(watched)) => watched,
-            // The process ends.
-            Ok(None) => return false,
-            Err(error) => {
-                self.word.send_modify(|word| word.failure = Some(chain(&error)));
-                return teller.unreadable(&error);
-            }
-        };
-        // A large cluster's plan takes a second, in which nothing else may stand still. Schedules are read by the same thread: what one
-        // thread takes and another frees, allocators keep.
-        let made = tokio::task::spawn_blocking(move || -> Result<Found, NoPlan> {
-            let facts = runtime.block_on(look::everything(watched, &client, &flags.velero_namespace))?;
-            let made = Made::new(&facts, &flags, None, Timestamp::now())?;
-            Ok(Found::new(made, &facts, Clock::wall()))
-        });
-        match made.await {
-            Ok(Ok(found)) => {
+        let Some(made) = self.made().await else { return false };
+        self.show(&made);
+        match made {
+            Ok(found) => {
                 teller.planned(&found);
-                let planned = Some(Arc::clone(&found.planned));
-                self.word.send_modify(|word| (word.planned, word.failure) = (planned, None));
                 let mut actions = actions(found.schedules, &found.changes);
                 if found.volumes == 0 {
                     // A list that is empty for another reason than an empty cluster must not cost anybody's backups.
@@ -112,15 +93,36 @@ impl Scheduler {
                 let claims = claim_labels::all(client, found.claim_labels, leading, teller).await;
                 schedules && claims
             }
-            Ok(Err(error)) => {
-                self.word.send_modify(|word| word.failure = Some(chain(&error)));
-                match error {
-                    NoPlan::Cluster(error) => teller.unreadable(&error),
-                    NoPlan::Make(error) => teller.no_plan(&error),
-                }
-            }
-            // Cancelled: the process ends.
-            Err(_) => false,
+            Err(NoPlan::Cluster(error)) => teller.unreadable(&error),
+            Err(NoPlan::Make(error)) => teller.no_plan(&error),
         }
+    }
+
+    /// A plan, or why there is none. Nothing when the process ends.
+    pub(super) async fn made(&self) -> Option<Result<Found, NoPlan>> {
+        let mut flags = ScheduleFlags::clone(&self.flags);
+        flags.max_concurrent_snapshots = flags.max_concurrent_snapshots.min(*self.budget.borrow());
+        let (client, runtime) = (self.client.clone(), Handle::current());
+        let watched = match self.watched.facts().await {
+            Ok(watched) => watched?,
+            Err(error) => return Some(Err(error.into())),
+        };
+        // A large cluster's plan takes a second, in which nothing else may stand still. Schedules are read by the same thread: what one
+        // thread takes and another frees, allocators keep.
+        let made = tokio::task::spawn_blocking(move || -> Result<Found, NoPlan> {
+            let facts = runtime.block_on(look::everything(watched, &client, &flags.velero_namespace))?;
+            let made = Made::new(&facts, &flags, None, Timestamp::now())?;
+            Ok(Found::new(made, &facts, Clock::wall()))
+        });
+        // Cancelled: the process ends.
+        made.await.ok()
+    }
+
+    /// Leaves it for those who look.
+    pub(super) fn show(&self, made: &Result<Found, NoPlan>) {
+        self.word.send_modify(|word| match made {
+            Ok(found) => (word.planned, word.failure) = (Some(Arc::clone(&found.planned)), None),
+            Err(error) => word.failure = Some(chain(error)),
+        });
     }
 }
