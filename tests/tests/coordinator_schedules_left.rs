@@ -101,15 +101,37 @@ async fn a_pause_after_a_person_resumed_it_is_the_persons() {
     assert!(coordinator.lines_of("schedule_resumed").is_empty());
 }
 
+/// Generated once, for a workload that is no more.
+fn needless() -> Value {
+    json!({"apiVersion": "velero.io/v1", "kind": "Schedule",
+        "metadata": {"namespace": "velero", "name": "auto-old", "labels": {MANAGED_BY: "snapshot-scheduler"}},
+        "spec": {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["prod"]}}})
+}
+
+/// A slip of the pen must not take every Schedule away.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_selector_that_selects_nothing_removes_nothing() {
+    let bed = CoordinatorBed::start(ServerOptions::default()).await.unwrap();
+    bed.workload(&Workload::stateful_set("prod", "db", 1).label("backup", "yes")).await;
+    bed.server.put(needless()).unwrap();
+    let stands = schedule(&bed, "auto-old");
+    let mistyped =
+        ["--schedules", "apply", "--check-interval-seconds", "10", "--resource-label-selector", "backup=yess"];
+    let coordinator = bed.coordinator("c-0", mistyped);
+    let line = coordinator.line("schedule_failed", SOON, |_| true).await;
+    let said = line["message"].as_str().unwrap_or_default();
+    assert!(said.contains("--resource-label-selector backup=yess selects no pod"), "{said}");
+    let plans = || coordinator.lines_of("schedule_calculation").len();
+    eventually("two plans", SOON, || (plans() >= 2).then_some(())).await;
+    assert_eq!(schedule(&bed, "auto-old"), stands);
+}
+
 /// What one by one is allowed and together leaves no minute: told, and nothing that stands is touched.
 #[tokio::test(flavor = "multi_thread")]
 async fn settings_that_allow_no_plan_change_nothing() {
     let bed = CoordinatorBed::start(ServerOptions::default()).await.unwrap();
     bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
-    let needless = json!({"apiVersion": "velero.io/v1", "kind": "Schedule",
-        "metadata": {"namespace": "velero", "name": "auto-old", "labels": {MANAGED_BY: "snapshot-scheduler"}},
-        "spec": {"schedule": "0 1 * * *", "template": {"includedNamespaces": ["prod"]}}});
-    bed.server.put(needless).unwrap();
+    bed.server.put(needless()).unwrap();
     let stands = schedule(&bed, "auto-old");
     let coordinator =
         bed.coordinator("c-0", ["--schedules", "apply", "--check-interval-seconds", "10", "--excluded-hours", "0-24"]);

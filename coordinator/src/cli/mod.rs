@@ -22,7 +22,7 @@ pub use doctor_flags::{DoctorFlags, DoctorOutput};
 pub use plan_flags::{PlanFlags, PlanOutput};
 pub use receipts_flags::{ReceiptsFlags, ReceiptsSource, VerifyFlags};
 pub use run_flags::{OtherInstalls, RunFlags, SchedulesMode};
-pub use schedule_flags::{HookError, ScheduleFlags, Way};
+pub use schedule_flags::{HookError, LabelSelector, ScheduleFlags, Way};
 pub use simulate_flags::{SimulateFlags, SimulateOutput, StartWhen};
 pub use status_flags::{Output, StatusFlags};
 pub use throttle_flags::ThrottleFlags;

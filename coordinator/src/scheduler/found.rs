@@ -11,6 +11,7 @@ use coordinator_core::velero_schedule::change::Change;
 use coordinator_core::velero_schedule::object::Schedule;
 use shared::time::WallTime;
 
+use crate::cli::LabelSelector;
 use crate::page::Planned;
 use crate::plan::made::Made;
 
@@ -37,6 +38,15 @@ pub struct Found {
     pub planned: Arc<Planned>,
 }
 
+/// Why nothing is to be backed up, where that may be a mistake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Empty<'a> {
+    /// The cluster shows no EBS volume.
+    NoVolume,
+    /// It has some, and this selector has no group with one.
+    NoneSelected(&'a str),
+}
+
 impl Found {
     /// Of a plan that was made then.
     pub fn new(made: Made, facts: &Facts, at: WallTime) -> Self {
@@ -51,6 +61,15 @@ impl Found {
             volumes: facts.volumes.values().filter(|volume| volume.ebs).count(),
             grouped_volumes: made.inventory.grouped_volumes(),
             planned,
+        }
+    }
+
+    /// Whether there is nothing to back up, for a reason that may be another than a cluster without databases.
+    pub fn empty<'a>(&self, selector: Option<&'a LabelSelector>) -> Option<Empty<'a>> {
+        match selector {
+            _ if self.volumes == 0 => Some(Empty::NoVolume),
+            Some(selector) if self.groups == 0 => Some(Empty::NoneSelected(&selector.text)),
+            _ => None,
         }
     }
 }

@@ -83,10 +83,12 @@ impl Scheduler {
         match made {
             Ok(found) => {
                 teller.planned(&found);
+                let empty = found.empty(self.flags.resource_label_selector.as_ref());
                 let mut actions = actions(found.schedules, &found.changes);
-                if found.volumes == 0 {
-                    // A list that is empty for another reason than an empty cluster must not cost anybody's backups.
-                    teller.keeps_all(actions.extract_if(.., |action| matches!(action, Action::Remove { .. })).count());
+                // What is empty for another reason than an empty cluster must not cost anybody's backups.
+                if let Some(empty) = empty {
+                    let removed = actions.extract_if(.., |action| matches!(action, Action::Remove { .. })).count();
+                    teller.keeps_all(empty, removed);
                 }
                 let (client, leading) = (&self.client, &self.leading);
                 let schedules = write::all(client, &self.flags.velero_namespace, actions, leading, teller).await;

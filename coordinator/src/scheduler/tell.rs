@@ -15,7 +15,7 @@ use serde_json::Value;
 use shared::identity::Namespace;
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
-use super::found::Found;
+use super::found::{Empty, Found};
 use crate::api::{Trouble, TroubleKind};
 use crate::cli::SchedulesMode;
 use crate::error_chain::chain;
@@ -156,12 +156,22 @@ impl Teller {
         }
     }
 
-    /// The cluster seems to have no EBS volume at all: so many Schedules would go, and stay.
-    pub fn keeps_all(&mut self, schedules: usize) {
+    /// There seems to be nothing to back up at all: so many Schedules would go, and stay.
+    pub fn keeps_all(&mut self, empty: Empty<'_>, schedules: usize) {
         if schedules > 0 {
+            let (why, look) = match empty {
+                Empty::NoVolume => (
+                    "not one EBS volume is to be seen".to_owned(),
+                    "may the coordinator list persistentvolumes? If there is none".to_owned(),
+                ),
+                Empty::NoneSelected(selector) => (
+                    format!("--resource-label-selector {selector} selects no pod with an EBS volume"),
+                    "is it written as you mean it? If so".to_owned(),
+                ),
+            };
             let message = format!(
-                "not one EBS volume is to be seen, so {schedules} Schedules that nothing needs are kept: may the coordinator list \
-                 persistentvolumes? If there is none, delete them by the label app.kubernetes.io/managed-by=snapshot-scheduler"
+                "{why}, so {schedules} Schedules that nothing needs are kept: {look}, delete them by the label \
+                 app.kubernetes.io/managed-by=snapshot-scheduler"
             );
             self.once(EventType::ScheduleFailed, &message, &Fields::new());
         }
