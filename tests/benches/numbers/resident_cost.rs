@@ -20,8 +20,10 @@ use crate::residents::Residents;
 /// How many pods: as many of each process are looked at.
 const PODS: u32 = 5;
 
-/// Who they are in the request log.
-const RESIDENTS: &str = "residents";
+/// Where they are …
+const NAMESPACE: &str = "cost";
+/// … and who, in the request log: their pods' tokens say so.
+const RESIDENTS: &str = "system:serviceaccount:cost:default";
 
 /// How many times they are looked at, each for this long.
 const WINDOWS: usize = 3;
@@ -45,18 +47,18 @@ pub async fn measure() -> anyhow::Result<Vec<Figure>> {
     let mut options = PairOptions::new("bench-residents", 100);
     options.velero = VeleroSettings { cut_delay: SLOW_CUT, csi_poll: Duration::from_secs(1), ..options.velero };
     let pair = Pair::start(options).await?;
-    let residents = Residents::start(&pair, &agent, "cost", PODS).await?;
+    let residents = Residents::start(&pair, &agent, NAMESPACE, PODS).await?;
     let standing_by: Vec<u32> = residents.pids().collect();
     let in_advance = |command| holders(&residents, command, agent_processes::standing_by);
     let all_in_advance = || Some(in_advance("guard")).filter(|guards| guards.len() == standing_by.len());
     let guards_in_advance = eventually("keepers and guards to stand by", PATIENCE, all_in_advance).await;
     let mut figures = look("Resident that stands by", &standing_by).await?;
-    figures.push(requests(&pair).await);
+    figures.push(requests(&pair).await?);
     figures.extend(look("… its keeper, until it is wanted", &in_advance("keep")).await?);
     figures.extend(look("… and that one's guard", &guards_in_advance).await?);
     let workers =
-        serde_json::json!({"includedNamespaces": ["cost"], "orderedResources": {"pods": residents.made.ordered()}});
-    pair.velero.submit("cost", workers).await?;
+        serde_json::json!({"includedNamespaces": [NAMESPACE], "orderedResources": {"pods": residents.made.ordered()}});
+    pair.velero.submit(NAMESPACE, workers).await?;
     let keepers = eventually("all keepers to hold", PATIENCE, || {
         all_frozen(&residents).then(|| holders(&residents, "keep", running))
     })
@@ -108,20 +110,21 @@ async fn look(who: &str, pids: &[u32]) -> anyhow::Result<Vec<Figure>> {
 }
 
 /// What the residents ask of the API server while nothing happens.
-async fn requests(pair: &Pair) -> Figure {
+async fn requests(pair: &Pair) -> anyhow::Result<Figure> {
     let log = pair.server().request_log();
     let asked = || log.by_user().get(RESIDENTS).copied().unwrap_or_default();
     let before = asked();
+    ensure!(before > 0, "no request is by {RESIDENTS}: {:?}", log.by_user());
     tokio::time::sleep(COUNTED).await;
-    let requests = f64::from(u32::try_from(asked() - before).unwrap_or(u32::MAX));
-    Figure {
+    let requests = f64::from(u32::try_from(asked() - before)?);
+    Ok(Figure {
         what: "Resident that stands by: API requests a minute".to_owned(),
         unit: Unit::PerMin,
         ours: Samples::of(vec![requests * 60.0 / COUNTED.as_secs_f64() / f64::from(PODS)]),
         baseline: None,
         compared: Compared::Median,
         aim: Aim::AtMost { first: REQUESTS_PER_MIN_MAX, last: REQUESTS_PER_MIN_MAX },
-    }
+    })
 }
 
 fn busy(pids: &[u32]) -> anyhow::Result<Vec<Duration>> {
