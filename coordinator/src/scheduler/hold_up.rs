@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use coordinator_core::schedule_apply::{breaker, missed};
+use coordinator_core::inventory::facts::Facts;
+use coordinator_core::schedule_apply::breaker;
+use coordinator_core::schedule_apply::missed::{self, Missed};
 use tokio::time::{Instant, sleep_until};
 
 use super::tell::Teller;
@@ -47,12 +49,17 @@ impl Scheduler {
                 let now = Clock::wall();
                 let missed = missed::decide(&facts, namespace, now);
                 teller.missed(&missed);
-                let held_up = held_up(&facts, namespace);
-                self.word.send_modify(|word| (word.missed, word.held_up) = (missed, held_up));
+                self.show_standing(missed, &facts);
                 let actions = breaker::decide(&facts, namespace, now);
                 write::all(&self.client, namespace, actions, &self.leading, teller).await;
             }
             Err(error) => teller.unseen(&error),
         }
+    }
+
+    /// Leaves for those who look which groups went without, and which Schedules are held up.
+    pub(super) fn show_standing(&self, missed: Vec<Missed>, facts: &Facts) {
+        let held_up = held_up(facts, &self.flags.velero_namespace);
+        self.word.send_modify(|word| (word.missed, word.held_up) = (missed, held_up));
     }
 }

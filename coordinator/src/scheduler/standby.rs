@@ -8,7 +8,6 @@ use tokio::time::Instant;
 
 use super::{Scheduler, look};
 use crate::clock::Clock;
-use crate::page::held_up;
 
 /// It plans again for those who look this long after it last did, ms: a page that is open comes again every 15 s.
 const AGAIN_MS: u64 = 60_000;
@@ -49,8 +48,7 @@ impl Scheduler {
         }
         self.show(&made);
         if let Ok(facts) = facts {
-            let (missed, held_up) = (missed::decide(&facts, namespace, Clock::wall()), held_up(&facts, namespace));
-            self.word.send_modify(|word| (word.missed, word.held_up) = (missed, held_up));
+            self.show_standing(missed::decide(&facts, namespace, Clock::wall()), &facts);
         }
     }
 }
