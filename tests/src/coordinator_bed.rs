@@ -9,6 +9,7 @@ use jiff::Timestamp;
 use k8s_openapi::api::coordination::v1::Lease;
 use kube::Api;
 use kube::api::{Patch, PatchParams};
+use serde_json::Value;
 use shared::admission::{Admission, AttemptVerdict, MemberPhase};
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::{Epoch, GroupLease};
@@ -20,6 +21,7 @@ use shared::time::WallTime;
 use crate::api::{ApiServer, ServerOptions};
 use crate::coordinator_process::CoordinatorProcess;
 use crate::velero::cluster::{Made, MadePod, Workload, create, prepare};
+use crate::velero::schedule::schedules;
 
 /// How long a member that was registered here waits before it would go on by itself, s.
 const MEMBER_DEADLINE_S: i64 = 600;
@@ -93,6 +95,21 @@ impl CoordinatorBed {
     /// The budget.
     pub fn budget(&self) -> Option<BudgetLease> {
         BudgetLease::decode(&self.lease("velero", BUDGET_LEASE)?).ok()
+    }
+
+    /// A Schedule of Velero's namespace as it stands.
+    pub fn schedule(&self, name: &str) -> Option<Value> {
+        self.server.get("velero.io/v1", "Schedule", "velero", name).map(|stored| stored.value.clone())
+    }
+
+    /// Another field manager than the coordinator changes a Schedule.
+    ///
+    /// # Panics
+    /// When it cannot be changed.
+    pub async fn patch_schedule(&self, manager: &str, name: &str, patch: Value) {
+        let params = PatchParams { field_manager: Some(manager.to_owned()), ..PatchParams::default() };
+        let patched = schedules(self.server.client(), "velero").patch(name, &params, &Patch::Merge(patch)).await;
+        patched.unwrap_or_else(|e| panic!("{manager} cannot change {name}: {e}"));
     }
 
     /// The group label of a pod.

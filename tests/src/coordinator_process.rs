@@ -112,6 +112,18 @@ impl CoordinatorProcess {
         self.lock().iter().filter(|line| line["event_type"] == event_type).cloned().collect()
     }
 
+    /// Waits until a Schedule was made for the group of this readable part, `prod-db` for instance; gives its name.
+    ///
+    /// # Panics
+    /// When none comes within `limit`.
+    pub async fn schedule_created(&self, part: &str, limit: Duration) -> String {
+        let prefix = format!("auto-{part}-");
+        let named =
+            |line: &Value| line["schedule"].as_str().filter(|name| name.starts_with(&prefix)).map(str::to_owned);
+        let line = self.line("schedule_created", limit, |line| named(line).is_some()).await;
+        named(&line).unwrap_or_default()
+    }
+
     /// Waits for a log line of an event type that `fits`.
     ///
     /// # Panics

@@ -3,8 +3,7 @@
 use std::time::Duration;
 
 use kube::Api;
-use kube::api::{DynamicObject, Patch, PatchParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::api::{Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::api::{Effect, Fault, ServerOptions, Target, Verb};
 use testbed::coordinator_bed::CoordinatorBed;
@@ -24,17 +23,6 @@ fn started(bed: &CoordinatorBed, flags: &[&str]) -> CoordinatorProcess {
     bed.coordinator("c-0", flags)
 }
 
-fn schedule(bed: &CoordinatorBed, name: &str) -> Option<Value> {
-    bed.server.get("velero.io/v1", "Schedule", "velero", name).map(|stored| stored.value.clone())
-}
-
-/// The name of the Schedule that was made for a group of this readable part.
-async fn created(coordinator: &CoordinatorProcess, part: &str) -> String {
-    let is_it = |line: &Value| line["schedule"].as_str().is_some_and(|name| name.contains(part));
-    let line = coordinator.line("schedule_created", SOON, is_it).await;
-    line["schedule"].as_str().unwrap_or_default().to_owned()
-}
-
 fn put(bed: &CoordinatorBed, object: Value) {
     bed.server.put(object).unwrap_or_else(|e| panic!("{e:?}"));
 }
@@ -46,12 +34,7 @@ fn others_schedule(name: &str) -> Value {
 
 /// As Velero does once it has looked at a Schedule.
 async fn take_back_the_skip(bed: &CoordinatorBed, name: &str) {
-    let kind = GroupVersionKind::gvk("velero.io", "v1", "Schedule");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "schedules");
-    let schedules: Api<DynamicObject> = Api::namespaced_with(bed.server.client(), "velero", &resource);
-    let params = PatchParams { field_manager: Some("velero-server".to_owned()), ..PatchParams::default() };
-    let patch = Patch::Merge(json!({"spec": {"skipImmediately": false}}));
-    schedules.patch(name, &params, &patch).await.unwrap();
+    bed.patch_schedule("velero-server", name, json!({"spec": {"skipImmediately": false}})).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -60,8 +43,8 @@ async fn each_group_gets_a_schedule_that_follows_it() {
     put(&bed, others_schedule("mine"));
     bed.workload(&Workload::stateful_set("prod", "db", 2)).await;
     let coordinator = started(&bed, &APPLY);
-    let name = created(&coordinator, "prod-db").await;
-    let made = schedule(&bed, &name).expect("it was said to be there");
+    let name = coordinator.schedule_created("prod-db", SOON).await;
+    let made = bed.schedule(&name).expect("it was said to be there");
     let ordered =
         |schedule: &Value| schedule["spec"]["template"]["orderedResources"]["pods"].as_str().map(str::to_owned);
     assert_eq!(ordered(&made).as_deref(), Some("prod/db-0,prod/db-1"), "{made}");
@@ -71,7 +54,7 @@ async fn each_group_gets_a_schedule_that_follows_it() {
     // Scaled up: it follows in place, and its cron stays, so nothing is to be skipped.
     bed.workload(&Workload::stateful_set("prod", "db", 3)).await;
     let followed = |schedule: &Value| ordered(schedule).as_deref() == Some("prod/db-0,prod/db-1,prod/db-2");
-    let now = eventually("the third pod in the Schedule", SOON, || schedule(&bed, &name).filter(followed)).await;
+    let now = eventually("the third pod in the Schedule", SOON, || bed.schedule(&name).filter(followed)).await;
     assert_eq!(now["metadata"]["uid"], made["metadata"]["uid"], "changed in place");
     assert_eq!(now["spec"]["schedule"], cron);
     assert_eq!(
@@ -81,9 +64,9 @@ async fn each_group_gets_a_schedule_that_follows_it() {
     take_back_the_skip(&bed, &name).await;
     bed.workload(&Workload::stateful_set("prod", "db", 4)).await;
     let followed = |schedule: &Value| ordered(schedule).is_some_and(|pods| pods.ends_with(",prod/db-3"));
-    let now = eventually("the fourth pod in the Schedule", SOON, || schedule(&bed, &name).filter(followed)).await;
+    let now = eventually("the fourth pod in the Schedule", SOON, || bed.schedule(&name).filter(followed)).await;
     assert_eq!(now["spec"]["skipImmediately"], false, "Velero has seen it, and is not asked again");
-    assert_eq!(schedule(&bed, "mine").map(|mine| mine["spec"].clone()), Some(others_schedule("mine")["spec"].clone()));
+    assert_eq!(bed.schedule("mine").map(|mine| mine["spec"].clone()), Some(others_schedule("mine")["spec"].clone()));
     let metrics = coordinator.get("/metrics").await.body;
     assert!(metrics.contains("snapshot_coordinator_planned_groups 1"), "{metrics}");
 }
@@ -94,13 +77,13 @@ async fn a_burst_of_new_workloads_is_planned_soon_and_once() {
     let bed = bed().await;
     bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
     let coordinator = started(&bed, &["--schedules", "apply", "--check-interval-seconds", "3600"]);
-    created(&coordinator, "prod-db").await;
+    coordinator.schedule_created("prod-db", SOON).await;
     let new = ["cache", "queue", "search", "users"];
     for name in new {
         bed.workload(&Workload::stateful_set("prod", name, 2)).await;
     }
     for name in new {
-        created(&coordinator, &format!("prod-{name}")).await;
+        coordinator.schedule_created(&format!("prod-{name}"), SOON).await;
     }
     let plans = coordinator.lines_of("schedule_calculation");
     let groups: Vec<u64> = plans.iter().filter_map(|plan| plan["groups"].as_u64()).collect();
@@ -122,8 +105,8 @@ async fn what_nothing_needs_goes_and_what_a_person_paused_stays() {
     put(&bed, ours("auto-paused", true));
     let coordinator = started(&bed, &APPLY);
     coordinator.line("schedule_deleted", SOON, |line| line["schedule"] == "auto-gone").await;
-    eventually("the Schedule is gone", SOON, || schedule(&bed, "auto-gone").is_none().then_some(())).await;
-    assert!(schedule(&bed, "auto-paused").is_some());
+    eventually("the Schedule is gone", SOON, || bed.schedule("auto-gone").is_none().then_some(())).await;
+    assert!(bed.schedule("auto-paused").is_some());
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -132,7 +115,7 @@ async fn a_dry_run_says_what_it_would_do_and_writes_nothing() {
     bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
     let coordinator = started(&bed, &["--schedules", "dry-run", "--check-interval-seconds", "10"]);
     let line = coordinator.line("schedule_created", SOON, |line| line["dry_run"] == true).await;
-    assert!(schedule(&bed, line["schedule"].as_str().unwrap_or_default()).is_none());
+    assert!(bed.schedule(line["schedule"].as_str().unwrap_or_default()).is_none());
     let wrote = bed.server.requests().iter().any(|r| r.user == "c-0" && r.resource == "schedules" && r.verb == "patch");
     assert!(!wrote, "{:?}", bed.server.requests());
 }
@@ -158,14 +141,14 @@ async fn a_run_is_held_up_while_the_one_before_is_not_over() {
     let bed = bed().await;
     bed.workload(&Workload::stateful_set("prod", "db", 1).annotation(AT, &near())).await;
     let coordinator = started(&bed, &APPLY);
-    let name = created(&coordinator, "prod-db").await;
+    let name = coordinator.schedule_created("prod-db", SOON).await;
     put(&bed, backup_of(&name, "Queued"));
     coordinator.line("schedule_paused", SOON, |line| line["schedule"] == name.as_str()).await;
     let paused = |schedule: &Value| schedule["spec"]["paused"] == true;
-    eventually("a pause", SOON, || schedule(&bed, &name).filter(paused)).await;
+    eventually("a pause", SOON, || bed.schedule(&name).filter(paused)).await;
     put(&bed, backup_of(&name, "Completed"));
     coordinator.line("schedule_resumed", SOON, |line| line["schedule"] == name.as_str()).await;
-    let resumed = schedule(&bed, &name).expect("it is there");
+    let resumed = bed.schedule(&name).expect("it is there");
     assert_eq!((&resumed["spec"]["paused"], &resumed["spec"]["skipImmediately"]), (&json!(false), &json!(true)));
 }
 
@@ -180,7 +163,7 @@ async fn slow_writes_of_claims_keep_nothing_else_waiting() {
     bed.server.faults().add(Fault::new(of_claims, Effect::Delay(Duration::from_secs(4))));
     let native = ["--snapshot-way", "native"];
     let coordinator = started(&bed, &[&APPLY[..], &native[..]].concat());
-    let name = created(&coordinator, "prod-db").await;
+    let name = coordinator.schedule_created("prod-db", SOON).await;
     coordinator.line("claim_labelled", SOON, |_| true).await;
     put(&bed, backup_of(&name, "Queued"));
     coordinator.line("schedule_paused", SOON, |line| line["schedule"] == name.as_str()).await;
@@ -188,7 +171,7 @@ async fn slow_writes_of_claims_keep_nothing_else_waiting() {
     assert!(labelled() < CLAIMS as usize / 2, "it was paused meanwhile: {} claims", labelled());
 
     bed.workload(&Workload::stateful_set("prod", "new", 1)).await;
-    created(&coordinator, "prod-new").await;
+    coordinator.schedule_created("prod-new", SOON).await;
     assert!(labelled() < CLAIMS as usize, "it was planned meanwhile: {} claims", labelled());
     // What a plan leaves over, the next one goes on with.
     let before = labelled();
@@ -206,7 +189,7 @@ async fn only_what_is_selected_gets_a_schedule() {
     bed.workload(&Workload::stateful_set("test", "cache", 1).label("backup", "yes").label("tier", "test")).await;
     let selected = ["--resource-label-selector", "backup in (yes),tier!=test", "--snapshot-way", "native"];
     let coordinator = started(&bed, &[&APPLY[..], &selected[..]].concat());
-    let name = created(&coordinator, "prod-db").await;
+    let name = coordinator.schedule_created("prod-db", SOON).await;
     coordinator.line("claim_labelled", SOON, |line| line["claim"] == "data-db-1").await;
     let plans = || coordinator.lines_of("schedule_calculation").len();
     let before = plans();
@@ -221,14 +204,14 @@ async fn only_what_is_selected_gets_a_schedule() {
     assert!(metrics.contains("snapshot_coordinator_planned_groups 1\n"), "{metrics}");
 
     // Whoever is enrolled later comes in without a restart, and nothing of the first changes.
-    let made = schedule(&bed, &name);
+    let made = bed.schedule(&name);
     let pods: Api<k8s_openapi::api::core::v1::Pod> = Api::namespaced(bed.server.client(), "prod");
     for pod in &cache.pods {
         let patch = Patch::Merge(json!({"metadata": {"labels": {"backup": "yes"}}}));
         pods.patch(&pod.name.name, &PatchParams::default(), &patch).await.unwrap();
     }
-    created(&coordinator, "prod-cache").await;
-    assert_eq!(schedule(&bed, &name).map(|now| now["spec"].clone()), made.map(|made| made["spec"].clone()));
-    let left = schedule(&bed, "cache-nightly").expect("a person's");
+    coordinator.schedule_created("prod-cache", SOON).await;
+    assert_eq!(bed.schedule(&name).map(|now| now["spec"].clone()), made.map(|made| made["spec"].clone()));
+    let left = bed.schedule("cache-nightly").expect("a person's");
     assert_eq!(left["spec"], others_schedule("cache-nightly")["spec"]);
 }

@@ -2,9 +2,6 @@
 
 use std::time::Duration;
 
-use kube::Api;
-use kube::api::{DynamicObject, Patch, PatchParams};
-use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 use testbed::api::ServerOptions;
 use testbed::coordinator_bed::CoordinatorBed;
@@ -29,23 +26,17 @@ async fn planned() -> (CoordinatorBed, CoordinatorProcess, String) {
     let bed = CoordinatorBed::start(ServerOptions::default()).await.unwrap();
     bed.workload(&db(1)).await;
     let coordinator = bed.coordinator("c-0", ["--schedules", "apply", "--check-interval-seconds", "10"]);
-    let is_it = |line: &Value| line["schedule"].as_str().is_some_and(|name| name.starts_with("auto-prod-db-"));
-    let line = coordinator.line("schedule_created", SOON, is_it).await;
-    let name = line["schedule"].as_str().unwrap_or_default().to_owned();
+    let name = coordinator.schedule_created("prod-db", SOON).await;
     (bed, coordinator, name)
 }
 
 fn schedule(bed: &CoordinatorBed, name: &str) -> Value {
-    bed.server.get("velero.io/v1", "Schedule", "velero", name).expect("it was made").value.clone()
+    bed.schedule(name).expect("it was made")
 }
 
 /// A person changes it.
 async fn by_hand(bed: &CoordinatorBed, name: &str, patch: Value) {
-    let kind = GroupVersionKind::gvk("velero.io", "v1", "Schedule");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "schedules");
-    let schedules: Api<DynamicObject> = Api::namespaced_with(bed.server.client(), "velero", &resource);
-    let params = PatchParams { field_manager: Some("kubectl-edit".to_owned()), ..PatchParams::default() };
-    schedules.patch(name, &params, &Patch::Merge(patch)).await.unwrap();
+    bed.patch_schedule("kubectl-edit", name, patch).await;
 }
 
 /// Waits for plans that know of three pods.

@@ -37,17 +37,6 @@ fn started(bed: &CoordinatorBed) -> CoordinatorProcess {
     bed.coordinator("c-0", APPLY)
 }
 
-fn schedule(bed: &CoordinatorBed, name: &str) -> Option<Value> {
-    bed.server.get("velero.io/v1", "Schedule", "velero", name).map(|stored| stored.value.clone())
-}
-
-/// The name of the Schedule that was made for a group of this readable part.
-async fn created(coordinator: &CoordinatorProcess, part: &str) -> String {
-    let is_it = |line: &Value| line["schedule"].as_str().is_some_and(|name| name.contains(part));
-    let line = coordinator.line("schedule_created", SOON, is_it).await;
-    line["schedule"].as_str().unwrap_or_default().to_owned()
-}
-
 /// A Schedule of the product's that no workload needs.
 fn needless(name: &str) -> Value {
     json!({"apiVersion": "velero.io/v1", "kind": "Schedule",
@@ -88,7 +77,7 @@ async fn refused_from_the_start(resource: &str, said: &str) {
     assert_eq!((writes(&bed), coordinator.lines_of("schedule_calculation").len()), (vec![], 0), "{said}");
 
     bed.server.faults().remove(refusal);
-    created(&coordinator, "prod-db").await;
+    coordinator.schedule_created("prod-db", SOON).await;
     coordinator.line("schedule_deleted", SOON, |line| line["schedule"] == "auto-gone").await;
 }
 
@@ -102,8 +91,9 @@ async fn refused_later(resource: &str, said: &str) {
     bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
     let old = bed.workload(&Workload::stateful_set("prod", "old", 1)).await;
     let coordinator = started(&bed);
-    let names = [created(&coordinator, "prod-db").await, created(&coordinator, "prod-old").await];
-    let as_made = names.each_ref().map(|name| schedule(&bed, name));
+    let names =
+        [coordinator.schedule_created("prod-db", SOON).await, coordinator.schedule_created("prod-old", SOON).await];
+    let as_made = names.each_ref().map(|name| bed.schedule(name));
     let before = writes(&bed);
 
     let refusals = [Verb::List, Verb::Watch].map(|verb| refused(&bed, resource, verb));
@@ -122,14 +112,14 @@ async fn refused_later(resource: &str, said: &str) {
     assert!(status.contains("no-plan") && status.contains(&format!("list {said}")), "{status}");
     assert_eq!(coordinator.lines_of("schedule_failed").iter().filter(|line| is_told(line)).count(), 1, "said once");
     assert_eq!(writes(&bed), before, "{said}");
-    assert_eq!(names.each_ref().map(|name| schedule(&bed, name)), as_made, "{said}");
+    assert_eq!(names.each_ref().map(|name| bed.schedule(name)), as_made, "{said}");
 
     for refusal in refusals {
         bed.server.faults().remove(refusal);
     }
-    created(&coordinator, "prod-new").await;
+    coordinator.schedule_created("prod-new", SOON).await;
     coordinator.line("schedule_deleted", SOON, |line| line["schedule"] == names[1].as_str()).await;
-    assert!(schedule(&bed, &names[0]).is_some() && schedule(&bed, &names[1]).is_none(), "{said}");
+    assert!(bed.schedule(&names[0]).is_some() && bed.schedule(&names[1]).is_none(), "{said}");
 }
 
 async fn failures_reach(coordinator: &CoordinatorProcess, count: f64) {
@@ -173,7 +163,7 @@ async fn a_list_that_is_half_in_is_no_ground_for_a_plan() {
     (0..A_PAGE).for_each(filler);
     bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
     let coordinator = started(&bed);
-    created(&coordinator, "prod-db").await;
+    coordinator.schedule_created("prod-db", SOON).await;
 
     let away = Fault::new(of("pods", Verb::Watch), Effect::Refuse { code: 503, retry_after_s: None });
     let away = bed.server.faults().add(away);
@@ -184,14 +174,14 @@ async fn a_list_that_is_half_in_is_no_ground_for_a_plan() {
     let slow = Fault::new(of("pods", Verb::List), Effect::Delay(Duration::from_secs(15))).every(2);
     let slow = bed.server.faults().add(slow);
     bed.server.faults().remove(away);
-    let name = created(&coordinator, "prod-new").await;
+    let name = coordinator.schedule_created("prod-new", SOON).await;
     assert_eq!(bed.server.faults().remove(slow), Some(1), "the second page was waited for");
     let plans = coordinator.lines_of("schedule_calculation").len();
     eventually("two plans more", SOON, || {
         (coordinator.lines_of("schedule_calculation").len() >= plans + 2).then_some(())
     })
     .await;
-    let template = &schedule(&bed, &name).expect("it was made")["spec"]["template"];
+    let template = &bed.schedule(&name).expect("it was made")["spec"]["template"];
     assert_eq!(template["orderedResources"]["pods"], "prod/new-0,prod/new-1", "{template}");
     let again: Vec<Value> =
         coordinator.lines_of("schedule_updated").into_iter().filter(|line| line["schedule"] == name.as_str()).collect();

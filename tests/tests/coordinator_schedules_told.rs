@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use k8s_openapi::api::events::v1::Event;
 use kube::Api;
-use kube::api::{DynamicObject, ListParams, Patch, PatchParams};
-use kube::core::{ApiResource, GroupVersionKind};
+use kube::api::{ListParams, Patch, PatchParams};
 use serde_json::{Value, json};
 use testbed::api::ServerOptions;
 use testbed::coordinator_bed::CoordinatorBed;
 use testbed::coordinator_process::{CoordinatorProcess, eventually};
 use testbed::velero::cluster::Workload;
+use testbed::velero::schedule::schedules;
 
 /// A change settles for ten seconds, and plans are half a minute apart; the rest is for a busy machine.
 const SOON: Duration = Duration::from_mins(2);
@@ -22,15 +22,12 @@ async fn bed() -> CoordinatorBed {
 /// A coordinator that plans every ten seconds, and the Schedule that it made for `prod/db`.
 async fn planned(bed: &CoordinatorBed) -> (CoordinatorProcess, String) {
     let coordinator = bed.coordinator("c-0", ["--schedules", "apply", "--check-interval-seconds", "10"]);
-    let is_it = |line: &Value| line["schedule"].as_str().is_some_and(|name| name.starts_with("auto-prod-db-"));
-    let line = coordinator.line("schedule_created", SOON, is_it).await;
-    let name = line["schedule"].as_str().unwrap_or_default().to_owned();
+    let name = coordinator.schedule_created("prod-db", SOON).await;
     (coordinator, name)
 }
 
 fn template(bed: &CoordinatorBed, schedule: &str) -> Value {
-    let stored = bed.server.get("velero.io/v1", "Schedule", "velero", schedule).expect("it was made");
-    stored.value["spec"]["template"].clone()
+    bed.schedule(schedule).expect("it was made")["spec"]["template"].clone()
 }
 
 /// Waits for an Event with this reason on this object.
@@ -78,12 +75,10 @@ async fn what_another_manager_owns_is_reported_and_left_as_it_is() {
     let bed = bed().await;
     bed.workload(&Workload::stateful_set("prod", "db", 1)).await;
     let (coordinator, name) = planned(&bed).await;
-    let kind = GroupVersionKind::gvk("velero.io", "v1", "Schedule");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "schedules");
-    let schedules: Api<DynamicObject> = Api::namespaced_with(bed.server.client(), "velero", &resource);
     let theirs = json!({"apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": {"name": name},
         "spec": {"template": {"ttl": "1h0m0s"}}});
-    schedules.patch(&name, &PatchParams::apply("somebody").force(), &Patch::Apply(&theirs)).await.unwrap();
+    let apply = PatchParams::apply("somebody").force();
+    schedules(bed.server.client(), "velero").patch(&name, &apply, &Patch::Apply(&theirs)).await.unwrap();
 
     let line = coordinator.line("schedule_conflict", SOON, |line| line["schedule"] == name.as_str()).await;
     assert!(line["message"].as_str().is_some_and(|said| said.contains("another field manager owns it")), "{line}");

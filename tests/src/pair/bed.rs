@@ -15,7 +15,7 @@ use kube::{Api, Client, ResourceExt as _};
 use serde_json::{Value, json};
 use shared::budget_lease::BudgetLease;
 use shared::group_lease::GroupLease;
-use shared::identity::{GroupId, GroupKey, Namespace};
+use shared::identity::GroupKey;
 use shared::names::{BUDGET_LEASE, FIELD_MANAGER_AGENT, LABEL_SNAPSHOT_GROUP, group_lease};
 use shared::receipt::Receipt;
 
@@ -326,24 +326,6 @@ impl Drop for Pair {
         }
         let _ = std::fs::write(self.folder.join("truth.log"), self.velero.timeline().to_string());
     }
-}
-
-/// The group of a `StatefulSet`'s pods.
-///
-/// # Panics
-/// When the namespace's name is none.
-pub fn group_of_set(namespace: &str, set: &str) -> GroupKey {
-    let namespace = Namespace::new(namespace).expect("a namespace's name");
-    GroupKey { group: GroupId::for_stateful_set(&namespace, set), namespace }
-}
-
-/// The group of a namespace's other pods with claims.
-///
-/// # Panics
-/// When the namespace's name is none.
-pub fn group_of_namespace(namespace: &str) -> GroupKey {
-    let namespace = Namespace::new(namespace).expect("a namespace's name");
-    GroupKey { group: GroupId::for_namespace_volumes(&namespace), namespace }
 }
 
 /// A folder for logs and kubeconfigs. It stays as evidence until the same test runs again.

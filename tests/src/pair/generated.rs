@@ -4,8 +4,6 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result};
 use k8s_openapi::api::core::v1::PersistentVolumeClaim;
-use kube::api::DynamicObject;
-use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt as _};
 use serde_json::Value;
@@ -14,6 +12,7 @@ use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use super::Pair;
 use crate::velero::cluster::Made;
+use crate::velero::schedule::schedules;
 
 /// A change settles for ten seconds, plans are half a minute apart, and two cores may be busy.
 const SOON: Duration = Duration::from_mins(2);
@@ -21,15 +20,9 @@ const SOON: Duration = Duration::from_mins(2);
 impl Pair {
     /// `spec.template` of the Schedule that was made for a group of this readable part, as `velero backup create --from-schedule` takes it.
     pub async fn generated(&self, part: &str) -> Result<Value> {
-        let prefix = format!("auto-{part}-");
-        let is_it = |line: &Value| line["schedule"].as_str().is_some_and(|name| name.starts_with(&prefix));
-        let line = self.coordinator().line("schedule_created", SOON, is_it).await;
-        let name = line["schedule"].as_str().unwrap_or_default();
-        let kind = GroupVersionKind::gvk("velero.io", "v1", "Schedule");
-        let resource = ApiResource::from_gvk_with_plural(&kind, "schedules");
-        let schedules: Api<DynamicObject> =
-            Api::namespaced_with(self.client.clone(), self.system_namespace(), &resource);
-        let mut schedule = schedules.get(name).await.with_context(|| format!("the Schedule {name}"))?;
+        let name = self.coordinator().schedule_created(part, SOON).await;
+        let schedules = schedules(self.client.clone(), self.system_namespace());
+        let mut schedule = schedules.get(&name).await.with_context(|| format!("the Schedule {name}"))?;
         let mut template = schedule.data["spec"]["template"].take();
         // What the Backup is labelled with is no part of its spec.
         without(&mut template, "metadata");

@@ -14,6 +14,7 @@ pub mod item_blocks;
 pub mod kubelet;
 pub mod object_name;
 pub mod queue;
+pub mod schedule;
 pub mod selection;
 mod server;
 pub mod settings;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
-use kube::api::{ApiResource, DynamicObject, GroupVersionKind};
+use kube::api::DynamicObject;
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
 use serde_json::{Value, json};
@@ -22,6 +22,7 @@ use testbed::velero::VeleroSettings;
 use testbed::velero::backup::Phase;
 use testbed::velero::cluster::{self, Made, MadePod};
 use testbed::velero::object_name::ObjectName;
+use testbed::velero::schedule::schedules;
 use testbed::velero::truth::{Consistency, truth_verdict};
 
 use crate::run::isolated;
@@ -151,8 +152,7 @@ async fn generated(client: &Client, log: &Log, made: &Made) -> Result<Value> {
     let created = |line: &Value| line["event_type"] == "schedule_created";
     let line = eventually("a Schedule", PLANNED, || log.lines().into_iter().find(created)).await;
     let name = line["schedule"].as_str().with_context(|| format!("no name in {line}"))?;
-    let kind = ApiResource::from_gvk(&GroupVersionKind::gvk("velero.io", "v1", "Schedule"));
-    let schedules: Api<DynamicObject> = Api::namespaced_with(client.clone(), "velero", &kind);
+    let schedules = schedules(client.clone(), "velero");
     let names_all = |schedule: Option<&DynamicObject>| {
         schedule.is_some_and(|it| it.data["spec"]["template"]["orderedResources"]["pods"] == made.ordered().as_str())
     };

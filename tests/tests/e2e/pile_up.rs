@@ -49,7 +49,7 @@ fn a_queued_backup_gets_no_second_one_of_its_schedule() {
         let (_, at) = ahead(AHEAD);
         let made =
             pair.with(Workload::stateful_set("shop", "db", 1).annotation(AT, &at), &HookPlan::by_schedule()).await?;
-        let name = schedule_of(&pair, "auto-shop-db-").await;
+        let name = schedule_of(&pair, "shop-db").await;
         let queued = backups_of(&pair, &name, 1, AHEAD + A_LOOK).await?.swap_remove(0).name_any();
         let backups: Api<DynamicObject> =
             Api::namespaced_with(pair.client.clone(), VELERO_NAMESPACE, &backup_resource());

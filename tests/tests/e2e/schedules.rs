@@ -8,7 +8,6 @@ use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
-use kube::core::{ApiResource, GroupVersionKind};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt as _};
 use serde_json::{Value, json};
@@ -16,6 +15,7 @@ use shared::verdict::Verdict;
 use testbed::pair::{HookPlan, Pair, PairOptions, group_of_set};
 use testbed::velero::backup::{Phase, VELERO_NAMESPACE, backup_resource};
 use testbed::velero::cluster::Workload;
+use testbed::velero::schedule;
 
 use crate::run::isolated_for;
 
@@ -51,16 +51,12 @@ pub fn cron_of(minute: Timestamp) -> String {
 
 /// Velero's Schedules.
 pub fn schedules(pair: &Pair) -> Api<DynamicObject> {
-    let kind = GroupVersionKind::gvk("velero.io", "v1", "Schedule");
-    let resource = ApiResource::from_gvk_with_plural(&kind, "schedules");
-    Api::namespaced_with(pair.client.clone(), VELERO_NAMESPACE, &resource)
+    schedule::schedules(pair.client.clone(), VELERO_NAMESPACE)
 }
 
-/// The name of a group's Schedule, once it is made.
+/// The name of the Schedule of the group of this readable part, once it is made.
 pub async fn schedule_of(pair: &Pair, part: &str) -> String {
-    let is_it = |line: &Value| line["schedule"].as_str().is_some_and(|name| name.starts_with(part));
-    let line = pair.coordinator().line("schedule_created", SOON, is_it).await;
-    line["schedule"].as_str().unwrap_or_default().to_owned()
+    pair.coordinator().schedule_created(part, SOON).await
 }
 
 /// A Schedule's Backups, oldest first, once there are so many.
@@ -110,7 +106,7 @@ fn a_night_of_generated_schedules() {
             let workload = Workload::stateful_set(&format!("g{group}"), "web", 1).annotation(AT, at);
             pair.with(workload, &HookPlan::by_schedule()).await?;
         }
-        let db = schedule_of(&pair, "auto-shop-db-").await;
+        let db = schedule_of(&pair, "shop-db").await;
         let backup = good(&pair, &db, "shop", "db", 1).await?;
         let began = backup.creation_timestamp().context("it was created")?.0;
         ensure!(began >= first, "the new Schedule fired at {began}, before its minute {first}");
@@ -118,7 +114,7 @@ fn a_night_of_generated_schedules() {
         grows(&pair, &db).await?;
         for group in 0..GROUPS {
             let namespace = format!("g{group}");
-            let name = schedule_of(&pair, &format!("auto-{namespace}-web-")).await;
+            let name = schedule_of(&pair, &format!("{namespace}-web")).await;
             good(&pair, &name, &namespace, "web", 1).await?;
         }
         let kept = schedules(&pair).get("mine").await?;
