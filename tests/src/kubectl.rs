@@ -34,7 +34,15 @@ pub fn is_there(left_out: &str) -> bool {
 /// # Panics
 /// When it cannot.
 pub fn render(overlay: &str) -> String {
-    run(Command::new("kubectl").arg("kustomize").arg(manifests().join("overlays").join(overlay)))
+    kustomize(&manifests().join("overlays").join(overlay))
+}
+
+/// What kustomize makes of a folder.
+///
+/// # Panics
+/// When it cannot.
+pub fn kustomize(folder: &Path) -> String {
+    run(Command::new("kubectl").arg("kustomize").arg(folder))
 }
 
 /// Applies an overlay as a user does. The cache of discovery lies in `folder`.

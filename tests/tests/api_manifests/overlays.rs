@@ -14,7 +14,7 @@ use testbed::control_plane::shared::{is_ci, say};
 use testbed::kubectl::{self, Said, manifests};
 
 use crate::cluster::{SHOP, SYSTEM, text};
-use crate::rendered::OVERLAYS;
+use crate::rendered::{ELSEWHERE, OVERLAYS};
 
 const KINDS_SCRIPT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tools/prometheus-operator-kinds.sh");
 
@@ -38,7 +38,7 @@ fn operator_kinds() -> Option<PathBuf> {
 }
 
 /// `to` as kustomize wants it: relative to `from`, an absolute folder without links.
-fn relative(from: &Path, to: &Path) -> String {
+pub fn relative(from: &Path, to: &Path) -> String {
     let up = from.components().skip(1).map(|_| "../").collect::<String>();
     format!("{up}{}", text(to).trim_start_matches('/'))
 }
@@ -135,7 +135,7 @@ async fn every_overlay_and_component_is_taken() {
     let installed = include_str!("../../velero/velero-install-1.18.3.yaml");
     std::fs::write(folder.join("velero.yaml"), installed).expect("written");
     bed.applied(&folder).await;
-    let velero = Api::<Deployment>::namespaced(client, SYSTEM).get("velero").await.expect("Velero");
+    let velero = Api::<Deployment>::namespaced(client.clone(), SYSTEM).get("velero").await.expect("Velero");
     let container = velero.spec.expect("a spec").template.spec.expect("a pod").containers.remove(0);
     let args = container.args.expect("arguments");
     assert!(
@@ -147,6 +147,15 @@ async fn every_overlay_and_component_is_taken() {
         names.iter().any(|name| name == "AWS_RETRY_MODE") && !names.iter().any(|n| n.contains("POLLING")),
         "{names:?}"
     );
+
+    // Velero in another namespace: one line, and what is cluster-wide is taken as well.
+    let elsewhere: Namespace = serde_json::from_value(json!({"metadata": {"name": ELSEWHERE}})).expect("a namespace");
+    Api::<Namespace>::all(client.clone()).create(&PostParams::default(), &elsewhere).await.expect("created");
+    let folder = bed.folder.join("elsewhere");
+    let overlay = relative(&folder, &manifests().join("overlays/default").canonicalize().expect("the overlay"));
+    bed.kustomization("elsewhere", &format!("namespace: {ELSEWHERE}\nresources: [{overlay}]\n"));
+    bed.applied(&folder).await;
+    Api::<Deployment>::namespaced(client.clone(), ELSEWHERE).get("snapshot-coordinator").await.expect("it is applied");
 
     // The definitions do check: what they know nothing of is refused.
     let wrong = bed.folder.join("wrong.yaml");

@@ -2,9 +2,15 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
 use testbed::kubectl;
 
+use crate::overlays::relative;
+
 pub const OVERLAYS: [&str; 6] = ["default", "dry-run", "eks", "enrolled-namespaces", "minimal", "workload-example"];
+
+/// A namespace that Velero may be in as well.
+pub const ELSEWHERE: &str = "backup";
 
 fn kept(overlay: &str) -> String {
     let path = kubectl::manifests().join("rendered").join(format!("{overlay}.yaml"));
@@ -63,6 +69,43 @@ fn the_default_overlay_adds_three_bindings_and_the_scheduler_and_nothing_else() 
         added.iter().partition(|document| document.contains("snapshot-coordinator-write-schedules"));
     assert_eq!((schedules.len(), bindings.len()), (2, 3), "{added:#?}");
     assert!(bindings.iter().all(|document| document.contains("kind: ClusterRoleBinding")), "{added:#?}");
+}
+
+/// An overlay with another `namespace:`, for a Velero that is elsewhere: whoever is bound is bound there.
+#[test]
+fn another_namespace_is_followed_by_every_subject() {
+    if !kubectl::is_there("the manifests' tests") {
+        return;
+    }
+    let folder = std::env::temp_dir().join(format!("testbed-elsewhere-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a temporary folder");
+    let folder = folder.canonicalize().expect("it is there");
+    let to = |part: &str| relative(&folder, &kubectl::manifests().join(part).canonicalize().expect(part));
+    let lists = format!("resources: [{}]\ncomponents: [{}]\n", to("overlays/eks"), to("components/native-snapshots"));
+    std::fs::write(folder.join("kustomization.yaml"), format!("namespace: {ELSEWHERE}\n{lists}")).expect("written");
+    let text = kubectl::kustomize(&folder);
+    std::fs::remove_dir_all(&folder).expect("removed");
+    let mut bound = 0;
+    for document in documents(&text) {
+        let object: Value = serde_saphyr::from_str(document).expect("an object");
+        for subject in object["subjects"].as_array().into_iter().flatten() {
+            assert_eq!(subject["namespace"], ELSEWHERE, "{document}");
+            bound += 1;
+        }
+        assert_ne!(object["metadata"]["namespace"], "velero", "{document}");
+    }
+    assert!(bound > 12, "{text}");
+}
+
+/// A drain waits for a budget that no pod can be taken from: also where an overlay has one replica.
+#[test]
+fn one_replica_keeps_no_node_from_being_drained() {
+    for overlay in OVERLAYS {
+        let text = kept(overlay);
+        for document in documents(&text).into_iter().filter(|it| it.contains("\nkind: PodDisruptionBudget\n")) {
+            assert!(document.contains("\n  maxUnavailable: 1\n") && !document.contains("minAvailable"), "{document}");
+        }
+    }
 }
 
 #[test]
