@@ -43,6 +43,24 @@ fn series(metrics: &str) -> BTreeSet<String> {
     names
 }
 
+/// What `text` asks of our own series' labels: name, label and the one value that it must have (`x_total{a="b"}`).
+fn asked_labels(text: &str) -> BTreeSet<(&str, &str, &str)> {
+    let mut asked = BTreeSet::new();
+    for rest in text.split(OWN_PREFIX).skip(1) {
+        let is_name = |name: &str| name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let Some((name, selector)) = rest.split_once('{').filter(|(name, _)| is_name(name)) else { continue };
+        let selector = selector.split('}').next().unwrap_or_default();
+        for (label, value) in selector.split(',').filter_map(|matcher| matcher.split_once('=')) {
+            let value = value.trim_matches(['\\', '"']);
+            // The dashboard's own variables; `!=`, `=~` and `!~` name what need not be there.
+            if !value.starts_with(['$', '~']) && !label.ends_with('!') {
+                asked.insert((name, label, value));
+            }
+        }
+    }
+    asked
+}
+
 /// `metrics` is what a coordinator says after a night.
 pub fn check(metrics: &str) {
     let known = series(metrics);
@@ -57,6 +75,16 @@ pub fn check(metrics: &str) {
                 "{path} asks for {name}, which the coordinator does not have; it has {known:#?}"
             );
         }
+        for (name, label, value) in asked_labels(&text) {
+            let is_it = |line: &str| {
+                let labels = line.strip_prefix(OWN_PREFIX).and_then(|line| line.strip_prefix(name)?.strip_prefix('{'));
+                labels.is_some_and(|labels| labels.contains(&format!("{label}=\"{value}\"")))
+            };
+            assert!(
+                metrics.lines().any(is_it),
+                "{path} asks for {name} with {label}={value}, which the coordinator does not have: {metrics}"
+            );
+        }
         for name in words(&text, "velero_") {
             assert!(VELERO.contains(&name), "{path} asks for {name}: not in the list of what Velero has");
         }
@@ -69,4 +97,6 @@ fn series_are_named_as_prometheus_sees_them() {
     let names = ["a_b_total", "c", "d_seconds_bucket", "d_seconds_count", "d_seconds_sum"].map(str::to_owned);
     assert_eq!(series(text), BTreeSet::from(names));
     assert_eq!(words("sum(x_a{y=\"x_b\"}) by (x_) + x_a", "x_"), BTreeSet::from(["x_a", "x_b"]));
+    let rule = r#"sum(snapshot_coordinator_a_bucket{le="300.0",b!="c",d=~"e.+",n=\"$n\"}) - snapshot_coordinator_f == 1 and g{h="i"}"#;
+    assert_eq!(asked_labels(rule), BTreeSet::from([("a_bucket", "le", "300.0")]));
 }

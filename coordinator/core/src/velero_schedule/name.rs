@@ -65,6 +65,22 @@ mod tests {
         assert_ne!(names.give(&key("prod/group-1"), "db", 0), first);
     }
 
+    /// What alerts and the dashboard take for this product's Schedules: the original's begin alike.
+    #[test]
+    fn alerts_and_dashboard_know_the_names() {
+        const SELECTED: &str = r"auto-.+-[0-9a-f]{12}";
+        for text in [
+            include_str!("../../../../manifests/components/alerts/prometheus-rule.yaml"),
+            include_str!("../../../../manifests/components/grafana/snapshot-groups.json"),
+        ] {
+            let selected: Vec<&str> = text.split("schedule=~").skip(1).collect();
+            assert!(selected.len() > 2, "{text}");
+            for rest in selected {
+                assert_eq!(rest.trim_start_matches(['\\', '"']).get(..SELECTED.len()), Some(SELECTED));
+            }
+        }
+    }
+
     proptest! {
         #[test]
         fn every_group_gets_a_name_that_velero_can_carry(
@@ -73,6 +89,9 @@ mod tests {
         ) {
             let name = Names::default().give(&key(&format!("{namespace}/{group}")), &workload, n);
             prop_assert!(name.len() <= NAME_CHARS_MAX);
+            let (readable, hash) = name.rsplit_once('-').unwrap();
+            prop_assert!(readable.len() > PREFIX.len() && hash.len() == 12, "{}", name);
+            prop_assert!(hash.bytes().all(|b| matches!(b, b'0'..=b'9' | b'a'..=b'f')), "{}", name);
             prop_assert!(name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-'));
             prop_assert!(name.ends_with(|c: char| c.is_ascii_alphanumeric()));
         }
