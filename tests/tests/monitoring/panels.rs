@@ -15,6 +15,10 @@ const ORIGINAL: [&str; 4] =
     ["velero-backup-status", "velero-throttling-events", "velero-snapshot-duration", "velero-backup-logs"];
 const DASHBOARD: &str = "velero-backups";
 
+/// The panel of Backups' ends, and the key under which Kibana puts what has no verdict: a Backup that failed, a group without its hooks.
+const STATUS: &str = "velero-backup-status";
+const MISSING: &str = "__missing__";
+
 const INDEX: &str = "velero-backups-2026.11.23";
 
 fn saved_objects() -> Vec<Value> {
@@ -76,7 +80,11 @@ fn request(state: &Value) -> Value {
             }
             "terms" => {
                 let order = json!({"_count": params["order"]});
-                buckets.push((id, json!({"terms": {"field": field, "size": params["size"], "order": order}})));
+                let mut of = json!({"field": field, "size": params["size"], "order": order});
+                if params["missingBucket"] == true {
+                    of["missing"] = json!(MISSING);
+                }
+                buckets.push((id, json!({"terms": of})));
             }
             other => panic!("aggregation {other}: teach this test what Kibana asks for it"),
         }
@@ -135,7 +143,11 @@ pub async fn check(store: &Store, documents: &[Value]) {
         let answer = store.ask("POST", "/velero-backups-*/_search", &body.to_string()).await;
         assert_eq!(answer["_shards"]["failed"], 0, "{title}: {answer}");
         assert!(answer["hits"]["total"]["value"].as_u64() > Some(0), "{title} finds nothing: {body}");
-        filled(&answer.get("aggregations").cloned().unwrap_or_else(|| json!({})), title);
+        let aggregations = answer.get("aggregations").cloned().unwrap_or_else(|| json!({}));
+        filled(&aggregations, title);
+        if object["id"] == STATUS {
+            assert!(aggregations.to_string().contains(MISSING), "{title} shows no group without its hooks: {answer}");
+        }
         shown += 1;
     }
     assert!(shown > ORIGINAL.len(), "{shown}");
