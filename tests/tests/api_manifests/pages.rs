@@ -122,6 +122,17 @@ kubectl create clusterrole velero-scheduler --verb=get,list --resource=pods
 kubectl create clusterrolebinding velero-scheduler --clusterrole=velero-scheduler --serviceaccount=velero:velero-scheduler
 kubectl -n velero create deployment velero-scheduler --image=python:3.9-slim
 kubectl -n velero create cronjob velero-snapshot-coordinator --image=bitnami/kubectl --schedule='* * * * *'
+kubectl -n velero create configmap velero-filebeat-config --from-literal=filebeat.yml=none
+kubectl apply -f - <<'EOF'
+apiVersion: apps/v1
+kind: DaemonSet
+metadata: {name: velero-filebeat, namespace: velero}
+spec:
+  selector: {matchLabels: {app: velero-filebeat}}
+  template:
+    metadata: {labels: {app: velero-filebeat}}
+    spec: {containers: [{name: filebeat, image: docker.elastic.co/beats/filebeat:7.17.0}]}
+EOF
 kubectl -n velero create job velero-pod-annotator-0a1b2c3d --image=bitnami/kubectl
 kubectl -n velero create configmap velero-scheduler-code --from-literal=scheduler.py=pass
 kubectl -n velero create configmap velero-backup-hooks --from-literal=pre-backup-hook.sh=true
@@ -146,7 +157,7 @@ async fn the_upgrade_page_can_be_followed() {
     let Some(reader) = Reader::start("upgrade").await else { return };
     reader.bash(ORIGINAL).await;
     reader.follow(include_str!("../../../docs/upgrade.md")).await;
-    let left = reader.bash("kubectl -n velero get deploy,cronjob,job,configmap,secret,sa,schedules.velero.io -o name; kubectl get clusterroles,clusterrolebindings -o name").await;
+    let left = reader.bash("kubectl -n velero get deploy,daemonset,cronjob,job,configmap,secret,sa,schedules.velero.io -o name; kubectl get clusterroles,clusterrolebindings -o name").await;
     for gone in [
         "velero-scheduler",
         "velero-backup-hooks",
@@ -155,6 +166,7 @@ async fn the_upgrade_page_can_be_followed() {
         "snapshot-proceed",
         "auto-shop-db",
         "aws-credentials",
+        "velero-filebeat",
     ] {
         assert!(!left.contains(gone), "{gone} is left: {left}");
     }
