@@ -30,15 +30,18 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
                 ),
             }),
             Had::Failed(said) => {
-                let pods = match of {
-                    Measured::Coordinator => "app.kubernetes.io/name=snapshot-coordinator",
-                    Measured::Velero => "deploy=velero",
+                let (pods, policy) = match of {
+                    Measured::Coordinator => (
+                        "app.kubernetes.io/name=snapshot-coordinator",
+                        "components/network-policy lets Prometheus in and not the API server: with it ask Prometheus whether this target is up",
+                    ),
+                    Measured::Velero => ("deploy=velero", "a NetworkPolicy must let the monitoring in"),
                 };
                 findings.push(Finding::warning(
                     "metrics-unreachable",
                     subject,
                     format!("/metrics does not answer through the API server: {said}"),
-                    format!("kubectl -n {namespace} get pods,endpointslices -l {pods}; a NetworkPolicy must let the monitoring in (components/network-policy)"),
+                    format!("kubectl -n {namespace} get pods -l {pods}; {policy}"),
                 ));
             }
         }
@@ -64,6 +67,17 @@ mod tests {
                 assert_eq!(found(&facts, check), checks, "{facts:?}");
             }
         }
+    }
+
+    /// The component that is to let nobody but Prometheus in keeps the API server's proxy out, too.
+    #[test]
+    fn what_the_network_policy_refuses_is_said_not_to_be_prometheus_trouble() {
+        let mut facts = facts();
+        let had = Had::Failed("503".to_owned());
+        facts.metrics.push(Metrics { of: Measured::Coordinator, service: "velero/x".to_owned(), had });
+        let mut findings = Vec::new();
+        check(&facts, &mut findings);
+        assert!(findings[0].fix.contains("with it ask Prometheus whether this target is up"), "{findings:?}");
     }
 
     #[test]
