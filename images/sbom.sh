@@ -11,10 +11,11 @@ mkdir -p "$out"
 copy=$(mktemp -d)
 trap 'rm -rf "$copy"' EXIT
 tar cf - --exclude=./target --exclude=./.git . | tar xf - -C "$copy"
-export SOURCE_DATE_EPOCH=${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}
+# The commit's time stands for this file's.
+created=$(date -u -d "@${SOURCE_DATE_EPOCH:-$(git log -1 --format=%ct 2>/dev/null || echo 0)}" +%FT%TZ)
 (cd "$copy" && cargo cyclonedx --quiet --format json --spec-version 1.5 --target x86_64-unknown-linux-musl --no-build-deps)
 for program in coordinator hook-agent; do
-  # A random serial number and this copy's path are all that differs from one run to the next.
-  sed -E -e '/"serialNumber":/d' -e "s#$copy/?##g" -e 's#(path\+)?file://[^"?\#]*/#file:///#g' "$copy/$program/$program.cdx.json" >"$out/$program.cdx.json"
+  # The time, a random serial number and this copy's path are all that differs from one run to the next.
+  sed -E -e '/"serialNumber":/d' -e "s#\"timestamp\": \"[^\"]*\"#\"timestamp\": \"$created\"#" -e "s#$copy/?##g" -e 's#(path\+)?file://[^"?\#]*/#file:///#g' "$copy/$program/$program.cdx.json" >"$out/$program.cdx.json"
   echo "sbom: $program: $(grep -c '"type": "library"' "$out/$program.cdx.json") libraries, $out/$program.cdx.json"
 done
