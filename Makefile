@@ -10,6 +10,8 @@ ARM64 := aarch64-unknown-linux-musl
 OCI_ARCH := $(if $(filter aarch64,$(ARCH)),arm64,amd64)
 # Each test under a real Velero has a cluster of its own: half a gigabyte, and mostly waiting.
 E2E_AT_ONCE ?= 3
+# Most tests wait for programs that wait: two a processor take two thirds of the time that one does.
+TESTS_AT_ONCE ?= $(shell echo $$((2 * $$(nproc))))
 DENY_VERSION := 0.20.2
 # What `make e2e-matrix` tries; the first of each goes with all of the other.
 VELEROS ?= v1.18.3,v1.17.2,v1.16.2,v1.15.2,v1.14.1
@@ -65,6 +67,7 @@ arm64: ## Both programs for arm64, static; needs that target of Rust's and a C c
 
 images: agent coordinator-static arm64 ## All images FROM scratch, as OCI archives in target/images, with an SBOM each; checked; no engine needed
 	@tests/tools/from-debian.sh buildah buildah
+	@tests/tools/from-debian.sh qemu-aarch64-static qemu-user-static
 	@target=$(MUSL); rustup target list --installed 2>/dev/null | grep -qx "$$target" || target=$(GNU); \
 	architectures="$(OCI_ARCH)=target/$$target/dist"; \
 	[ $(OCI_ARCH) = arm64 ] || [ ! -x target/$(ARM64)/dist/coordinator ] || architectures="$$architectures arm64=target/$(ARM64)/dist"; \
@@ -121,7 +124,7 @@ browser: ## Chromium: what the status page is looked at with
 	@tests/tools/from-debian.sh chromium chromium
 
 unit: ## All tests; what fails among the others and passes alone is named FLAKY
-	tests/tools/cargo-test.sh --locked --workspace --no-fail-fast
+	tests/tools/cargo-test.sh --locked --workspace --no-fail-fast -- --test-threads=$(TESTS_AT_ONCE)
 
 e2e: agent control-plane ## Both programs under a real Velero server; a quarter of an hour to build it, once, then minutes
 	tests/tools/cargo-test.sh --locked --workspace --test e2e -- --test-threads=$(E2E_AT_ONCE)
