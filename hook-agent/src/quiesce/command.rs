@@ -253,11 +253,16 @@ mod tests {
 
     #[test]
     fn what_stays_in_the_background_is_not_waited_for() {
+        // What it says is read of a failure alone; a success writes its number where it can be ended.
+        let pid_file = std::env::temp_dir().join(format!("hook-agent-background-{}", std::process::id()));
+        let ended = |pid: &str| pid.trim().parse().ok().and_then(ProcessMark::of).is_some_and(ProcessMark::kill);
         on_runtime(async {
-            sh("sleep 600 & echo $! >&2", LONG_MS).await.unwrap();
+            sh(&format!("sleep 600 & echo $! >{}", pid_file.display()), LONG_MS).await.unwrap();
+            let pid = std::fs::read_to_string(&pid_file).unwrap();
+            assert!(ended(&pid), "{pid}");
             let said = sh("sleep 599 & echo $!; exit 1", LONG_MS).await.unwrap_err().to_string();
-            let pid = said.rsplit(' ').next().and_then(|pid| pid.parse().ok()).and_then(ProcessMark::of);
-            assert!(pid.is_some_and(ProcessMark::kill), "{said}");
+            assert!(said.rsplit(' ').next().is_some_and(ended), "{said}");
         });
+        std::fs::remove_file(&pid_file).unwrap();
     }
 }
