@@ -1,5 +1,7 @@
-//! How is a program run in nothing but its image? In a chroot, as the image's user, with an empty environment.
+//! How is a program run in nothing but its image? In a chroot, as the image's user, with an empty environment; one for another processor by
+//! QEMU's emulator, which is static and lies beside it.
 
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use testbed::control_plane::shared::{is_ci, say};
@@ -7,17 +9,44 @@ use testbed::control_plane::shared::{is_ci, say};
 use crate::archive::{Image, fresh_folder, text};
 
 /// This machine's, as images name it.
-pub const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+const ARCHITECTURE: &str = if cfg!(target_arch = "aarch64") { "arm64" } else { "amd64" };
+
+/// What runs an image's program on this machine.
+pub enum Runner {
+    /// Its own processor.
+    Machine,
+    /// An emulator: a static program.
+    Emulator(PathBuf),
+}
+
+/// What runs programs for `architecture` here; none without an emulator for it.
+pub fn runner(architecture: &str) -> Option<Runner> {
+    if architecture == ARCHITECTURE {
+        return Some(Runner::Machine);
+    }
+    let emulator = match architecture {
+        "arm64" => "qemu-aarch64-static",
+        "amd64" => "qemu-x86_64-static",
+        _ => return None,
+    };
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(emulator)).find(|it| it.is_file()).map(Runner::Emulator)
+}
 
 /// Runs `/<program> arguments`; what it wrote.
 ///
 /// # Panics
 /// When it fails, or, with `CI=true`, when nobody may chroot here.
-pub fn run(image: &Image, program: &str, arguments: &[&str]) -> String {
+pub fn run(image: &Image, runner: &Runner, program: &str, arguments: &[&str]) -> String {
     let root = fresh_folder("root");
     image.unpack(&root);
     let mut command = Command::new("chroot");
-    command.args(["--userspec", "65532:65532", text(&root), &format!("/{program}")]).args(arguments);
+    command.args(["--userspec", "65532:65532", text(&root)]);
+    if let Runner::Emulator(path) = runner {
+        std::fs::copy(path, root.join("emulator")).expect("the emulator beside the program");
+        command.arg("/emulator");
+    }
+    command.arg(format!("/{program}")).args(arguments);
     let output = command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin").stdin(Stdio::null()).output();
     let output = output.expect("chroot is in coreutils");
     let _ = std::fs::remove_dir_all(&root);
