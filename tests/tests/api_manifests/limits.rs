@@ -63,8 +63,15 @@ pub async fn check(installed: &Installed, overlay: &str) {
         ("POST", format!("/api/v1/namespaces/{SHOP}/pods/db-0/exec?command=true"), Value::Null),
         ("DELETE", format!("/api/v1/namespaces/{SHOP}/pods/db-0"), Value::Null),
         // Only components/native-snapshots lets it.
-        ("PATCH", format!("/api/v1/namespaces/{SHOP}/persistentvolumeclaims/data-db-0"), label),
+        ("PATCH", format!("/api/v1/namespaces/{SHOP}/persistentvolumeclaims/data-db-0"), label.clone()),
         ("DELETE", format!("/apis/velero.io/v1/namespaces/{SYSTEM}/backups/nightly"), Value::Null),
+        // RBAC lets it patch Backups, for receipts; components/admission-policy only their annotations.
+        (
+            "PATCH",
+            format!("/apis/velero.io/v1/namespaces/{SYSTEM}/backups/nightly"),
+            json!({"spec": {"ttl": "1h0m0s"}}),
+        ),
+        ("PATCH", format!("/apis/velero.io/v1/namespaces/{SYSTEM}/backups/nightly"), label),
         ("GET", format!("/apis/apps/v1/namespaces/{SYSTEM}/deployments"), Value::Null),
     ];
     if overlay == "enrolled-namespaces" {
