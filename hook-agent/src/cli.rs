@@ -82,7 +82,7 @@ pub struct PreArgs {
     #[arg(long, env = "HOOK_TIMEOUT", value_name = "DURATION")]
     pub hook_timeout: Option<String>,
 
-    /// How long to wait at most; must be below the hook timeout [default: the hook timeout less a tenth, 1s to 15s]
+    /// How long to wait at most; must be below the hook timeout, and gives way to the steps' timeouts [default: the hook timeout less a tenth, 1s to 15s]
     #[arg(long, env = "DEADLINE", value_name = "DURATION")]
     pub deadline: Option<String>,
 

@@ -14,8 +14,8 @@ use shared::identity::{GroupId, Namespace, PodName, PodUid, shorten};
 
 use crate::cli::{CommonArgs, PostArgs, PreArgs};
 pub use rings::{InstallSettings, ReadySettings, ResidentSettings};
-pub use still::QuiesceSettings;
 use still::state_dir;
+pub use still::{QuiesceSettings, deadline_for};
 
 /// The shortest wait that makes sense, ms: below it even a free coordinator has no time to answer.
 const DEADLINE_MIN_MS: u64 = 1_000;
@@ -140,7 +140,7 @@ impl TryFrom<PreArgs> for PreSettings {
             on_unreachable: policy(ON_UNREACHABLE, common.on_unreachable.clone())?,
         };
         let names = names(&common)?;
-        let quiesce = still::settings(quiesce, &common, &limits, deadline.is_some(), &names.podinfo_dir)?;
+        let quiesce = still::settings(quiesce, &common, &limits, &names.podinfo_dir)?;
         Ok(Self { limits, quiesce, names, access: access(&common) })
     }
 }

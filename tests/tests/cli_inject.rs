@@ -9,6 +9,7 @@ use shared::duration::parse_ms;
 use testbed::binaries::hook_agent;
 use testbed::clusters::{ClusterRules, Form, write};
 use testbed::coordinator_process::coordinator_command;
+use testbed::recipes;
 
 const IMAGE: &str = "registry.example.com/backup/hook-agent:0.1.0";
 
@@ -135,6 +136,30 @@ fn the_hooks_are_those_of_generated_schedules() {
         assert_eq!(parse_ms(annotation("timeout")), parse_ms(exec["timeout"].as_str().unwrap()), "{when}");
         assert_eq!(annotation("container"), "db");
     }
+}
+
+/// A plan's steps may take longer than what a hook of `inject` leaves before Velero's timeout: no recipe is refused for that.
+#[test]
+fn the_hooks_take_every_recipe() {
+    let folder = Folder::new("recipes");
+    let document: Value = serde_saphyr::from_str(&inject(&folder.0, MANIFEST, &[])).unwrap();
+    let command = &document["spec"]["template"]["metadata"]["annotations"]["pre.hook.backup.velero.io/command"];
+    let words: Vec<String> = serde_json::from_str(command.as_str().unwrap()).unwrap();
+    let recipes =
+        recipes::blocks().into_iter().filter(|block| block.text.contains("snapshot-group.velero.io/quiesce:"));
+    let mut count = 0;
+    for recipe in recipes.filter(|block| block.language == "yaml") {
+        let lines = recipes::annotations(&recipe.text).into_iter().map(|(key, value)| format!("{key}={value:?}\n"));
+        folder.write("annotations", lines.collect::<String>());
+        let mut hook = Command::new(hook_agent());
+        hook.args(&words[1..]).env_clear().env("KUBECONFIG", "/no/kubeconfig");
+        hook.args(["--pod-namespace", "shop", "--pod-name", "db-0", "--pod-uid", "u", "--group", "g", "--podinfo-dir"]);
+        let ended = hook.arg(&folder.0).output().unwrap();
+        let said = String::from_utf8_lossy(&ended.stdout);
+        assert!(said.contains("/no/kubeconfig"), "it got no further than its settings: {said}\n{}", recipe.text);
+        count += 1;
+    }
+    assert!(count > 8, "{count} recipes");
 }
 
 /// What the page of the install shows is what comes out.

@@ -20,7 +20,7 @@ use crate::pre::{Hook, nonce};
 use crate::quiesce::choose::{Said, annotations_in, choose};
 use crate::resident::ask::Engaged;
 use crate::retry::GaveUp;
-use crate::settings::PreSettings;
+use crate::settings::{PreSettings, deadline_for};
 
 /// How long letting go of what an earlier attempt left may take, ms: most of it is the user's own programs.
 const SWEEP_MS: u64 = 10_000;
@@ -128,7 +128,7 @@ pub(super) async fn sweep(hook: &Hook) {
 fn plan_by(settings: &PreSettings, hook: &mut Hook, said: &Said, origin: &str) -> Result<(), Failure> {
     hook.quiesce = settings.quiesce.with_annotations(said, &settings.limits)?;
     hook.plan = choose(settings.quiesce.plan.as_deref(), said.plan.as_deref(), origin)?;
-    hook.limits.deadline_ms = settings.quiesce.deadline_for(&hook.plan, &settings.limits)?;
+    hook.limits.deadline_ms = deadline_for(&hook.plan, &settings.limits)?;
     Ok(())
 }
 

@@ -46,8 +46,6 @@ pub struct QuiesceSettings {
     pub on_failure_given: Option<Policy>,
     /// Whether the user accepts in writing that a frozen file system outlives its container.
     pub freeze_accepted: bool,
-    /// Whether the deadline is the user's own, and so not ours to shorten.
-    pub deadline_given: bool,
     /// Where the keeper's private folder goes.
     pub state_dir: Option<PathBuf>,
     /// Where the keeper cries for help.
@@ -79,32 +77,32 @@ impl QuiesceSettings {
         }
         Ok(merged)
     }
+}
 
-    /// The deadline of the wait that leaves enough time to hold still by `plan` before Velero's timeout, ms.
-    pub fn deadline_for(&self, plan: &Plan, limits: &Limits) -> Result<u64, SettingError> {
-        if plan.is_empty() {
-            return Ok(limits.deadline_ms);
-        }
-        let needs_ms = plan.quiesce_ms_max() + AFTER_QUIESCE_MS;
-        let latest_ms = limits.hook_timeout_ms.saturating_sub(needs_ms);
-        if latest_ms >= limits.deadline_ms {
-            return Ok(limits.deadline_ms);
-        }
-        if latest_ms < DEADLINE_MIN_MS || self.deadline_given {
-            let keeps = if self.deadline_given { limits.deadline_ms } else { DEADLINE_MIN_MS };
-            return Err(wrong(
-                "--quiesce (QUIESCE)",
-                format!(
-                    "its steps may take {} by their timeouts, and with the wait of {} that does not fit into the hook timeout of {}: raise --hook-timeout and Velero's to {}, or lower the steps' timeouts",
-                    format_ms(plan.quiesce_ms_max()),
-                    format_ms(keeps),
-                    format_ms(limits.hook_timeout_ms),
-                    format_ms(needs_ms + keeps)
-                ),
-            ));
-        }
-        Ok(latest_ms)
+/// The deadline of the wait that leaves enough time to hold still by `plan` before Velero's timeout, ms. A deadline is how long to wait at
+/// most, so one that a flag names gives way too: generated hooks name one and cannot know what the pod's annotation will ask for.
+///
+/// # Errors
+/// When the shortest wait and the plan together are longer than Velero's timeout.
+pub fn deadline_for(plan: &Plan, limits: &Limits) -> Result<u64, SettingError> {
+    if plan.is_empty() {
+        return Ok(limits.deadline_ms);
     }
+    let needs_ms = plan.quiesce_ms_max() + AFTER_QUIESCE_MS;
+    let latest_ms = limits.hook_timeout_ms.saturating_sub(needs_ms);
+    if latest_ms < DEADLINE_MIN_MS {
+        return Err(wrong(
+            "--quiesce (QUIESCE)",
+            format!(
+                "its steps may take {} by their timeouts, and with the shortest wait, {}, that does not fit into the hook timeout of {}: raise --hook-timeout and Velero's to {}, or lower the steps' timeouts",
+                format_ms(plan.quiesce_ms_max()),
+                format_ms(DEADLINE_MIN_MS),
+                format_ms(limits.hook_timeout_ms),
+                format_ms(needs_ms + DEADLINE_MIN_MS)
+            ),
+        ));
+    }
+    Ok(latest_ms.min(limits.deadline_ms))
 }
 
 /// Checks what flags and environment say about holding still.
@@ -112,7 +110,6 @@ pub fn settings(
     args: QuiesceArgs,
     common: &CommonArgs,
     limits: &Limits,
-    deadline_given: bool,
     podinfo_dir: &Path,
 ) -> Result<QuiesceSettings, SettingError> {
     let QuiesceArgs { quiesce, quiesce_max, on_quiesce_failure, fsfreeze_without_resident } = args;
@@ -142,7 +139,6 @@ pub fn settings(
         on_failure_given: set(on_quiesce_failure).map(|_| on_failure),
         on_failure,
         freeze_accepted,
-        deadline_given,
         state_dir: state_dir(common)?,
         alarm_file: PathBuf::from(set(common.alarm_file.clone()).unwrap_or_else(|| CONTAINER_LOG.to_owned())),
     })

@@ -1,6 +1,7 @@
 //! Which values are refused, and how they are named.
 
 use super::*;
+use crate::quiesce::plan::Plan;
 
 fn pre(change: impl FnOnce(&mut PreArgs)) -> Result<PreSettings, SettingError> {
     let mut args = PreArgs::default();
@@ -106,6 +107,35 @@ fn a_deadline_that_velero_would_cut_off_is_refused() {
         a.deadline = Some(text("59s"));
     });
     assert_eq!(fits.unwrap().limits.deadline_ms, 59_000);
+}
+
+/// Hooks of `inject` and of generated Schedules name a deadline; which plan the pod's annotation has is not theirs to know.
+#[test]
+fn a_deadline_gives_way_to_what_the_steps_may_take() {
+    let limits = |timeout: &str, deadline: Option<&str>| {
+        let made = pre(|a| {
+            a.hook_timeout = Some(text(timeout));
+            a.deadline = deadline.map(str::to_owned);
+        });
+        made.unwrap().limits
+    };
+    let plan = |timeout: &str| {
+        let steps = format!(
+            "[{{session: {{command: [c], before: [b], ready: r, timeout: {timeout}}}}}, {{fsfreeze: [/data]}}]"
+        );
+        Plan::parse(&steps).unwrap()
+    };
+    for given in [None, Some("585s")] {
+        let deadline_ms = |timeout| deadline_for(&plan(timeout), &limits("10m", given)).unwrap();
+        assert_eq!((deadline_ms("1s"), deadline_ms("20s"), deadline_ms("2m")), (585_000, 568_500, 468_500));
+    }
+    for given in [None, Some("27s")] {
+        let refused = deadline_for(&plan("20s"), &limits("30s", given)).unwrap_err();
+        let said = crate::lines::chain(&refused);
+        assert!(said.contains("may take 30s") && said.contains("raise --hook-timeout"), "{said}");
+    }
+    assert_eq!(deadline_for(&plan("20s"), &limits("10m", Some("5s"))).unwrap(), 5_000, "what is short stays");
+    assert_eq!(deadline_for(&Plan::default(), &limits("10m", None)).unwrap(), 585_000);
 }
 
 #[test]
