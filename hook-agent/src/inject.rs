@@ -8,6 +8,7 @@ mod edits;
 mod error;
 mod insert;
 mod names;
+mod note;
 mod options;
 mod patch;
 mod pieces;
@@ -118,6 +119,9 @@ fn work(args: &InjectArgs) -> Result<bool, Failure> {
         Output::Kustomize => patch::component(&made),
         Output::Yaml => manifests(&files, &edited, args.diff),
     };
+    for (place, note) in edited.iter().flat_map(|edited| &edited.notes) {
+        let _ = writeln!(io::stderr(), "hook-agent inject: note: {place}: {note}");
+    }
     let mut to = io::stdout().lock();
     match to.write_all(out.as_bytes()).and_then(|()| to.flush()) {
         // A reader that closed our output (`| head`) has seen enough.

@@ -6,6 +6,8 @@ use super::binding;
 use super::edits::Edits;
 use super::error::{InjectError, Place, Problem};
 use super::insert::{insert, look};
+use super::names::{NOT_OURS, is_own_container};
+use super::note::{self, Note};
 use super::options::Options;
 use super::patch::Patch;
 use super::pieces::Pieces;
@@ -30,6 +32,8 @@ pub struct Edited {
     pub workloads: usize,
     /// Which kinds of objects are in it.
     pub kinds: BTreeSet<String>,
+    /// What somebody should know of it, each with its place.
+    pub notes: Vec<(Place, Note)>,
 }
 
 /// Edits the manifests in `text`, which is called `file` in errors. Putting in twice is the same as once, and taking out gives the text from before.
@@ -37,18 +41,24 @@ pub struct Edited {
 /// # Errors
 /// What is wrong with the input, where, and what to do.
 pub fn edit(text: &str, file: &str, options: &Options) -> Result<Edited, InjectError> {
+    let whole = |problem| InjectError { place: Place { file: file.to_owned(), document: 0, line: 0 }, problem };
+    if text.len() > BYTES_MAX {
+        return Err(whole(Problem::TooLong { bytes_max: BYTES_MAX }));
+    }
     let stripped = Walk { file, options, doing: Doing::TakeOut }.over(text)?;
     if options.remove {
         return Ok(stripped);
     }
     let done = Walk { file, options, doing: Doing::PutIn }.over(&stripped.text)?;
+    if done.text.len() > BYTES_MAX {
+        return Err(whole(Problem::Grown { bytes_max: BYTES_MAX }));
+    }
     // Whatever form the text has: nothing is printed that cannot be read and taken out again.
     let options = &Options { remove: true, ..options.clone() };
     let back = |text: &str| Walk { file, options, doing: Doing::TakeOut }.over(text).map(|edited| edited.text).ok();
     let keeps_documents = options.binding && !options.names.is_empty();
     if !keeps_documents && back(&done.text) != back(&stripped.text) {
-        let place = Place { file: file.to_owned(), document: 0, line: 0 };
-        return Err(InjectError { place, problem: Problem::NotUndone });
+        return Err(whole(Problem::NotUndone));
     }
     Ok(done)
 }
@@ -58,7 +68,12 @@ pub fn edit(text: &str, file: &str, options: &Options) -> Result<Edited, InjectE
 /// # Errors
 /// What is wrong with the input, where, and what to do.
 pub fn patches(text: &str, file: &str, options: &Options) -> Result<(Edited, Vec<Patch>), InjectError> {
-    let stripped = Walk { file, options, doing: Doing::TakeOut }.over(text)?;
+    if text.len() > BYTES_MAX {
+        let place = Place { file: file.to_owned(), document: 0, line: 0 };
+        return Err(InjectError { place, problem: Problem::TooLong { bytes_max: BYTES_MAX } });
+    }
+    let mut stripped = Walk { file, options, doing: Doing::TakeOut }.over(text)?;
+    let mut notes = Vec::new();
     let mut documents = Documents::of(&stripped.text);
     let mut patches = Vec::new();
     let mut number = 0;
@@ -73,11 +88,14 @@ pub fn patches(text: &str, file: &str, options: &Options) -> Result<(Edited, Vec
             let mut pieces = Vec::new();
             for template in &workload.templates {
                 let (_, facts) = look(&workload, template, options).map_err(at)?;
+                let place = Place { file: file.to_owned(), document: number, line: template.spec.line };
+                notes.extend(note::of_template(&workload, &facts, options).map(|note| (place.clone(), note)));
                 pieces.push((Pieces::of(&facts, options), facts.container));
             }
             patches.push(Patch::of(&workload, &pieces).map_err(|problem| at((object.line, problem)))?);
         }
     }
+    stripped.notes = notes;
     Ok((stripped, patches))
 }
 
@@ -100,6 +118,8 @@ struct Seen {
     edits: Edits,
     workloads: usize,
     kinds: BTreeSet<String>,
+    /// Line and note.
+    notes: Vec<(usize, Note)>,
     /// What service accounts need and the text does not have.
     needed: Vec<binding::Added>,
     /// Whether the last document is JSON, or between braces.
@@ -109,11 +129,9 @@ struct Seen {
 impl Walk<'_> {
     fn over(&self, text: &str) -> Result<Edited, InjectError> {
         let place = |document, line| Place { file: self.file.to_owned(), document, line };
-        if text.len() > BYTES_MAX {
-            return Err(InjectError { place: place(0, 0), problem: Problem::TooLong { bytes_max: BYTES_MAX } });
-        }
         let source = Source { text };
         let mut seen = Seen::default();
+        let mut notes = Vec::new();
         let mut documents = Documents::of(text);
         let mut number = 0;
         loop {
@@ -125,11 +143,12 @@ impl Walk<'_> {
                 return Err(InjectError { place: place(0, 0), problem });
             }
             self.document(source, &document, &mut seen).map_err(at)?;
+            notes.extend(seen.notes.drain(..).map(|(line, note)| (place(number, line), note)));
         }
         if self.doing == Doing::PutIn {
             add_documents(source, &mut seen).map_err(|problem| InjectError { place: place(number - 1, 0), problem })?;
         }
-        Ok(Edited { text: seen.edits.apply(text), workloads: seen.workloads, kinds: seen.kinds })
+        Ok(Edited { text: seen.edits.apply(text), workloads: seen.workloads, kinds: seen.kinds, notes })
     }
 
     fn document(&self, source: Source, document: &Document, seen: &mut Seen) -> Result<(), (usize, Problem)> {
@@ -138,7 +157,8 @@ impl Walk<'_> {
         for object in workloads::objects(root)? {
             seen.kinds.insert(object.text_at("kind").unwrap_or_default().to_owned());
             seen.needed.retain(|needed| !needed.is(object));
-            if let Some(workload) = workloads::workload(object, self.options)? {
+            let templated = |found| document.template_line.map_or(found, |line| (line, Problem::Template));
+            if let Some(workload) = workloads::workload(object, self.options).map_err(templated)? {
                 if let Some(line) = document.template_line {
                     return Err((line, Problem::Template));
                 }
@@ -161,13 +181,20 @@ impl Walk<'_> {
         workload: &Workload,
         seen: &mut Seen,
     ) -> Result<(), (usize, Problem)> {
+        if self.doing == Doing::PutIn {
+            seen.notes.extend(workload.left_out.iter().map(|line| (*line, Note::left_out(workload))));
+        }
         for template in &workload.templates {
+            if self.doing == Doing::TakeOut && !self.options.remove {
+                nothing_is_lost(template)?;
+            }
             let mut editor = Editor { source, document, hyphen: hyphen(source, template), edits: &mut seen.edits };
             if self.doing == Doing::TakeOut {
                 remove(&mut editor, template)?;
                 continue;
             }
             let (container, facts) = look(workload, template, self.options)?;
+            seen.notes.extend(note::of_template(workload, &facts, self.options).map(|note| (template.spec.line, note)));
             insert(&mut editor, template, container, &Pieces::of(&facts, self.options))?;
             if self.options.binding {
                 let namespace = workload.namespace.or(self.options.namespace.as_deref());
@@ -182,6 +209,29 @@ impl Walk<'_> {
         }
         Ok(())
     }
+}
+
+/// The agent's containers are written anew: what somebody else gave them would go with the old ones.
+fn nothing_is_lost(template: &Template) -> Result<(), (usize, Problem)> {
+    let containers = ["containers", "initContainers"].into_iter().filter_map(|key| template.spec.get(key));
+    for container in containers.flat_map(Node::items).filter(|container| is_own_container(container)) {
+        let flags = |args: &Node| {
+            args.items().iter().any(|word| word.text().is_some_and(|word| word.starts_with("--") && word != "--to"))
+        };
+        let is_added = |(key, value): &&(Node, Node)| match key.text() {
+            Some("args") => flags(value),
+            key => key.is_some_and(|key| NOT_OURS.contains(&key)),
+        };
+        let added = container.entries().iter().find(is_added);
+        if let Some((key, _)) = added {
+            let text = |text: Option<&str>| text.unwrap_or_default().to_owned();
+            return Err((
+                key.line,
+                Problem::AddedByHand { key: text(key.text()), container: text(container.text_at("name")) },
+            ));
+        }
+    }
+    Ok(())
 }
 
 /// Puts what service accounts need at the end of the text.

@@ -75,8 +75,34 @@ pub enum Problem {
         /// Which were looked for.
         wanted: String,
     },
+    /// A key stands twice where it matters.
+    #[error("the key `{key}` stands there twice, and what reads manifests takes the last one; take one of them out")]
+    Repeated {
+        /// Which.
+        key: String,
+    },
+    /// The text would grow past what is read.
+    #[error(
+        "with the agent in it the text has more than {bytes_max} bytes, which could not be read again; give fewer files at once"
+    )]
+    Grown {
+        /// The limit.
+        bytes_max: usize,
+    },
+    /// The agent's container has what only somebody else can have put there.
+    #[error(
+        "`{key}` of the container `{container}` is not the agent's and would be lost: put it there by a patch of your own after `inject`, or take the agent out by --remove first"
+    )]
+    AddedByHand {
+        /// Which key.
+        key: String,
+        /// Of which container.
+        container: String,
+    },
     /// The path of the pod template leads nowhere.
-    #[error("{workload} has no pod template with containers at `{path}`; give its place by --pod-template-path")]
+    #[error(
+        "{workload} has no pod template with containers at `{path}`; give its place by --pod-template-path, and where an operator fills the containers in, name the one with the data there: containers: [{{name: …}}]"
+    )]
     NoTemplate {
         /// Kind and name.
         workload: String,

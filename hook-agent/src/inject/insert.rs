@@ -1,9 +1,9 @@
 //! Puts into a pod template what its pods need.
 
 use super::error::Problem;
-use super::names::{HOOKS_PATH, PODINFO, PODINFO_PATH, TOKEN, TOKEN_PATH, VOLUME, hook_of};
+use super::names::{HOOKS_PATH, PODINFO, PODINFO_PATH, TOKEN, TOKEN_PATH, VOLUME, hook_of, runs_agent};
 use super::options::{How, Options};
-use super::pieces::{Facts, Pieces};
+use super::pieces::{Facts, Pieces, Podinfo};
 use super::place::{Added, Editor, Refused};
 use super::tree::Node;
 use super::value::Value;
@@ -50,30 +50,26 @@ pub fn look<'t, 'a>(
     options: &Options,
 ) -> Result<(&'t Node<'a>, Facts), Refused> {
     let Template { node, spec, claim_templates } = template;
+    let annotations = node.at(&["metadata", "annotations"]);
+    let kept_hooks = kept_hooks(annotations, options)?;
+    let said = |hook: &&str| annotations.and_then(|annotations| annotations.text_at(&format!("{hook}container")));
+    let wanted = options.container.as_deref().or_else(|| kept_hooks.iter().find_map(said));
     let containers = list(spec, "containers");
     let names = || containers.iter().filter_map(|container| container.text_at("name"));
-    let container = match &options.container {
+    let container = match wanted {
         Some(wanted) => containers.iter().find(|container| container.text_at("name") == Some(wanted)),
         None => containers.first(),
     };
     let container = container.ok_or_else(|| {
-        let container = options.container.clone().unwrap_or_default();
+        let container = wanted.unwrap_or_default().to_owned();
         let there = names().collect::<Vec<_>>().join(", ");
         (spec.line, Problem::NoContainer { workload: workload.label(), container, there })
     })?;
     let name =
         container.text_at("name").ok_or_else(|| (container.line, Problem::NoName { workload: workload.label() }))?;
-    let annotations = node.at(&["metadata", "annotations"]);
-    if let Some((key, _)) = annotations
-        .into_iter()
-        .flat_map(Node::entries)
-        .find(|(key, _)| key.text().is_some_and(|key| hook_of(key).is_some()))
-    {
-        return Err((key.line, Problem::OtherHook { annotation: key.text().unwrap_or_default().to_owned() }));
-    }
     names_are_free(spec)?;
     let sidecar = options.how == How::Sidecar;
-    let has_podinfo = !sidecar && podinfo_is_mounted(spec, container, name)?;
+    let podinfo = if sidecar { Podinfo::None } else { podinfo(spec, container, name)? };
     if !sidecar {
         path_is_free(container, name, HOOKS_PATH, "its program")?;
     }
@@ -81,14 +77,31 @@ pub fn look<'t, 'a>(
     let automount = spec.text_at("automountServiceAccountToken");
     let facts = Facts {
         container: name.to_owned(),
-        has_podinfo,
+        podinfo,
         needs_token: automount == Some("false") && (sidecar || !mounts_token),
         claims: if sidecar { claims(spec, container, claim_templates) } else { Vec::new() },
         freezes: annotations
             .and_then(|annotations| annotations.text_at(QUIESCE))
             .is_some_and(|plan| plan.contains("fsfreeze")),
+        kept_hooks,
     };
     Ok((container, facts))
+}
+
+/// Velero's hooks that are there already and run the agent; all others are in the way. In a sidecar those would not find the program where they look for it.
+fn kept_hooks(annotations: Option<&Node>, options: &Options) -> Result<Vec<&'static str>, Refused> {
+    let mut kept = Vec::new();
+    let Some(annotations) = annotations else { return Ok(kept) };
+    for (key, _) in annotations.entries() {
+        let Some(hook) = key.text().and_then(hook_of) else { continue };
+        if options.how == How::Sidecar || !runs_agent(annotations, hook) {
+            return Err((key.line, Problem::OtherHook { annotation: key.text().unwrap_or_default().to_owned() }));
+        }
+        if !kept.contains(&hook) {
+            kept.push(hook);
+        }
+    }
+    Ok(kept)
 }
 
 fn list<'t, 'a>(node: &'t Node<'a>, key: &str) -> &'t [Node<'a>] {
@@ -126,24 +139,24 @@ fn path_is_free(container: &Node, name: &str, path: &'static str, wanted: &'stat
     }
 }
 
-/// Whether the container mounts the pod's labels where the agent looks for them.
-fn podinfo_is_mounted(spec: &Node, container: &Node, name: &str) -> Result<bool, Refused> {
+fn podinfo(spec: &Node, container: &Node, name: &str) -> Result<Podinfo, Refused> {
     let Some(mount) = list(container, "volumeMounts").iter().find(|mount| is_at(mount, PODINFO_PATH)) else {
-        return Ok(false);
+        return Ok(Podinfo::None);
     };
     let volume = list(spec, "volumes").iter().find(|volume| volume.text_at("name") == mount.text_at("name"));
-    let has_labels = |api: &Node| list(api, "items").iter().any(|item| item.text_at("path") == Some("labels"));
     let direct = volume.and_then(|volume| volume.get("downwardAPI"));
     let projected = volume
         .and_then(|volume| volume.get("projected"))
         .map(|projected| list(projected, "sources"))
         .unwrap_or_default();
-    let mut sources = direct.into_iter().chain(projected.iter().filter_map(|source| source.get("downwardAPI")));
-    if sources.any(has_labels) {
-        return Ok(true);
+    let sources = direct.into_iter().chain(projected.iter().filter_map(|source| source.get("downwardAPI")));
+    let files: Vec<&str> = sources.flat_map(|api| list(api, "items")).filter_map(|item| item.text_at("path")).collect();
+    if files.contains(&"labels") {
+        let both = files.contains(&"annotations");
+        return Ok(if both { Podinfo::LabelsAndAnnotations } else { Podinfo::Labels });
     }
     path_is_free(container, name, PODINFO_PATH, "the pod's labels (a downwardAPI volume with the path `labels`)")?;
-    Ok(false)
+    Ok(Podinfo::None)
 }
 
 /// The container's mounts of claims, written anew.

@@ -62,7 +62,33 @@ pub fn hook_of(name: &str) -> Option<&'static str> {
     HOOKS.into_iter().find(|hook| name.strip_prefix(hook).is_some_and(|part| HOOK_PARTS.contains(&part)))
 }
 
-/// Whether `annotations` let Velero's hook that begins with `hook` run the agent.
+/// Whether Velero's hook that begins with `hook` is, in `annotations`, as `inject` writes it: word for word but for its times.
 pub fn is_own_hook(annotations: &Node, hook: &str) -> bool {
+    let command = annotations.text_at(&format!("{hook}command"));
+    let words: Vec<String> = command.and_then(|command| serde_json::from_str(command).ok()).unwrap_or_default();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    match words.as_slice() {
+        [program, "pre", "--hook-timeout", _, "--deadline", _] | [program, "post"] => {
+            matches!(*program, "/hooks/hook-agent" | "/hook-agent")
+        }
+        _ => false,
+    }
+}
+
+/// Whether that hook runs the agent, in whatever words: with flags of somebody's own, or among other programs.
+pub fn runs_agent(annotations: &Node, hook: &str) -> bool {
     annotations.text_at(&format!("{hook}command")).is_some_and(|command| command.contains("hook-agent"))
 }
+
+/// What somebody may have given one of the agent's containers that `inject` does not write. What the API server fills in by itself is not among it.
+pub const NOT_OURS: [&str; 9] = [
+    "command",
+    "env",
+    "envFrom",
+    "lifecycle",
+    "livenessProbe",
+    "ports",
+    "readinessProbe",
+    "restartPolicy",
+    "startupProbe",
+];

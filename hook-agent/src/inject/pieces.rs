@@ -1,22 +1,35 @@
 //! What a pod needs so that Velero's hooks run the agent in it.
 
-use super::names::{HOOKS_PATH, INSTALL, PODINFO, PODINFO_PATH, SIDECAR, TOKEN, TOKEN_PATH, VOLUME};
+use super::names::{HOOKS_PATH, INSTALL, PODINFO, PODINFO_PATH, SIDECAR, TOKEN, TOKEN_PATH, VOLUME, hook_of};
 use super::options::{How, Options};
 use super::value::Value;
+
+/// What a container mounts where the agent looks for the pod's labels and annotations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Podinfo {
+    /// Nothing.
+    None,
+    /// The labels alone: the plan for holding still, an annotation, cannot be read.
+    Labels,
+    /// Both.
+    LabelsAndAnnotations,
+}
 
 /// What has to be known of a pod template.
 #[derive(Debug)]
 pub struct Facts {
     /// The workload's container.
     pub container: String,
-    /// Its labels are mounted at `/etc/podinfo` already.
-    pub has_podinfo: bool,
+    /// What is mounted at `/etc/podinfo` already.
+    pub podinfo: Podinfo,
     /// It mounts no token by itself.
     pub needs_token: bool,
     /// The mounts of claims that the workload's container has, for a sidecar.
     pub claims: Vec<Value>,
     /// Its plan for holding still freezes file systems.
     pub freezes: bool,
+    /// Which of Velero's hooks somebody wrote who runs the agent in them: what their annotations begin with.
+    pub kept_hooks: Vec<&'static str>,
 }
 
 /// What is put into a pod template.
@@ -47,6 +60,7 @@ impl Pieces {
                     ("name", Value::text(INSTALL)),
                     ("image", image()),
                     ("args", Value::texts(["install", "--to", HOOKS_PATH])),
+                    ("resources", Value::map([("requests", copying()), ("limits", copying())])),
                     ("securityContext", unprivileged()),
                     ("volumeMounts", Value::List(vec![mount(VOLUME, HOOKS_PATH, false)])),
                 ]));
@@ -59,7 +73,7 @@ impl Pieces {
             }
             How::Sidecar => {}
         }
-        if sidecar || !facts.has_podinfo {
+        if sidecar || facts.podinfo == Podinfo::None {
             pieces.volumes.push(podinfo());
             mounts.push(mount(PODINFO, PODINFO_PATH, true));
         }
@@ -81,6 +95,7 @@ impl Pieces {
             pieces.mounts = mounts;
             pieces.annotations = annotations(&facts.container, &format!("{HOOKS_PATH}/hook-agent"), options);
         }
+        pieces.annotations.retain(|(name, _)| hook_of(name).is_none_or(|hook| !facts.kept_hooks.contains(&hook)));
         pieces
     }
 }
@@ -140,6 +155,12 @@ fn token() -> Value {
         )]),
     ];
     volume(TOKEN, "projected", Value::map([("sources", Value::List(sources))]))
+}
+
+/// Enough for copying ten MB. Requests and limits are the same, so that a pod of the class Guaranteed stays one; a namespace with a quota wants both. What
+/// an init container asks for adds nothing to what the pod's containers ask for together, unless that is less.
+fn copying() -> Value {
+    Value::map([("cpu", Value::text("100m")), ("memory", Value::text("64Mi"))])
 }
 
 /// What the Pod Security Standard `restricted` asks for, whatever user the pod's other containers are. The user is the image's own.

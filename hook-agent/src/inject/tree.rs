@@ -116,6 +116,13 @@ impl Node<'_> {
         matches!(self.kind, Kind::Map { flow: true, .. } | Kind::List { flow: true, .. })
     }
 
+    /// The second of two keys of a map that are the same.
+    pub fn repeated(&self) -> Option<&Self> {
+        let mut seen = BTreeSet::new();
+        let mut keys = self.entries().iter().map(|(key, _)| key);
+        keys.find(|key| key.text().is_some_and(|text| text != "<<" && !seen.insert(text)))
+    }
+
     /// How many children it has.
     pub fn len(&self) -> usize {
         self.entries().len() + self.items().len()

@@ -167,7 +167,7 @@ fn plain_or_quoted(text: &str) -> String {
 fn is_plain(text: &str) -> bool {
     let begins_well = match text.as_bytes() {
         [b'-', b'-', next, ..] | [b'/', next, ..] => next.is_ascii_alphanumeric(),
-        [b'0'..=b'9', .., last] => matches!(last, b's' | b'm' | b'h'),
+        [b'0'..=b'9', .., last] => matches!(last, b's' | b'm' | b'h' | b'i'),
         [first, ..] => first.is_ascii_alphabetic(),
         [] => false,
     };
@@ -183,7 +183,9 @@ mod tests {
 
     #[test]
     fn texts_are_quoted_where_a_reader_would_take_them_for_something_else() {
-        for plain in ["db", "10m", "/hooks", "--to", "registry.example.com:5000/backup/hook-agent:0.1.0", "Fail"] {
+        for plain in
+            ["db", "10m", "64Mi", "/hooks", "--to", "registry.example.com:5000/backup/hook-agent:0.1.0", "Fail"]
+        {
             assert_eq!(plain_or_quoted(plain), plain);
         }
         for odd in

@@ -18,6 +18,8 @@ pub struct Workload<'t, 'a> {
     pub path: Vec<String>,
     /// Its pod templates; more than one where a list is on the way.
     pub templates: Vec<Template<'t, 'a>>,
+    /// Lines of places where there could be one more, and there are no containers: an operator fills them in.
+    pub left_out: Vec<usize>,
 }
 
 /// A pod template with containers.
@@ -82,17 +84,22 @@ pub fn workload<'t, 'a>(object: &'t Node<'a>, options: &Options) -> Result<Optio
     let claims = object.at(&["spec", "volumeClaimTemplates"]).map(Node::items).unwrap_or_default();
     let claim_templates: Vec<_> =
         claims.iter().filter_map(|claim| claim.get("metadata").and_then(|metadata| metadata.text_at("name"))).collect();
-    let mut found = Vec::new();
-    follow(object, path, &mut found);
-    let templates: Vec<_> = found
-        .into_iter()
-        .filter_map(|node| {
-            node.get("spec").map(|spec| Template { node, spec, claim_templates: claim_templates.clone() })
-        })
-        .filter(|template| template.spec.get("containers").is_some_and(|containers| !containers.items().is_empty()))
-        .collect();
+    let mut way = Way::default();
+    way.follow(object, path)?;
+    let Way { found, mut left_out } = way;
+    let mut templates = Vec::new();
+    for node in found {
+        let spec = node.get("spec");
+        match spec.filter(|spec| spec.get("containers").is_some_and(|containers| !containers.items().is_empty())) {
+            Some(spec) => templates.push(Template { node, spec, claim_templates: claim_templates.clone() }),
+            None => left_out.push(node.line),
+        }
+    }
+    for template in &templates {
+        unrepeated(metadata.into_iter().chain(template.maps()))?;
+    }
     let namespace = text("namespace");
-    let workload = Workload { kind, name, namespace, api_version, path: path.clone(), templates };
+    let workload = Workload { kind, name, namespace, api_version, path: path.clone(), templates, left_out };
     if workload.templates.is_empty() {
         let path = if path.is_empty() { "the object itself".to_owned() } else { path.join(".") };
         return Err((object.line, Problem::NoTemplate { workload: workload.label(), path }));
@@ -100,18 +107,47 @@ pub fn workload<'t, 'a>(object: &'t Node<'a>, options: &Options) -> Result<Optio
     Ok(Some(workload))
 }
 
-/// Follows `path` through maps, and through every item of a list.
-fn follow<'t, 'a>(node: &'t Node<'a>, path: &[String], found: &mut Vec<&'t Node<'a>>) {
-    if !node.items().is_empty() {
-        node.items().iter().for_each(|item| follow(item, path, found));
-        return;
+impl<'t, 'a> Template<'t, 'a> {
+    /// The maps whose keys decide what is edited, and how.
+    fn maps(&self) -> impl Iterator<Item = &'t Node<'a>> {
+        let Template { node, spec, .. } = *self;
+        let metadata = node.get("metadata");
+        let annotations = metadata.and_then(|metadata| metadata.get("annotations"));
+        let lists = ["containers", "initContainers", "volumes"].into_iter().filter_map(|key| spec.get(key));
+        [Some(spec), metadata, annotations].into_iter().flatten().chain(lists.flat_map(Node::items))
     }
-    match path {
-        [] => found.push(node),
-        [key, rest @ ..] => {
-            if let Some(next) = node.get(key) {
-                follow(next, rest, found);
-            }
+}
+
+/// None of `maps` has a key twice: what reads manifests takes the last one, and what is put into the other one is lost.
+fn unrepeated<'t, 'a: 't>(maps: impl IntoIterator<Item = &'t Node<'a>>) -> Result<(), (usize, Problem)> {
+    match maps.into_iter().find_map(Node::repeated) {
+        Some(key) => Err((key.line, Problem::Repeated { key: key.text().unwrap_or_default().to_owned() })),
+        None => Ok(()),
+    }
+}
+
+/// What a path leads to.
+#[derive(Default)]
+struct Way<'t, 'a> {
+    found: Vec<&'t Node<'a>>,
+    /// Lines of list items in which it leads nowhere.
+    left_out: Vec<usize>,
+}
+
+impl<'t, 'a> Way<'t, 'a> {
+    /// Follows `path` through maps, and through every item of a list.
+    fn follow(&mut self, node: &'t Node<'a>, path: &[String]) -> Result<(), (usize, Problem)> {
+        if !node.items().is_empty() {
+            return node.items().iter().try_for_each(|item| self.follow(item, path));
         }
+        unrepeated([node])?;
+        match path {
+            [] => self.found.push(node),
+            [key, rest @ ..] => match node.get(key) {
+                Some(next) => self.follow(next, rest)?,
+                None => self.left_out.push(node.line),
+            },
+        }
+        Ok(())
     }
 }

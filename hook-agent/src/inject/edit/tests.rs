@@ -163,6 +163,62 @@ fn a_sidecar_mounts_the_claims_and_may_freeze_where_the_plan_does() {
     assert_eq!(edited(&once, &remove()), freezes);
 }
 
+/// A hook that somebody wrote stays as it is, with its flags and what it runs besides; it is mounted where that hook runs.
+#[test]
+fn hooks_of_somebodys_own_that_run_the_agent_are_kept() {
+    for command in [
+        r#"'["/bin/sh", "-c", "sync; exec /hooks/hook-agent pre --hook-timeout 10m"]'"#,
+        r#"'["/hooks/hook-agent", "pre", "--hook-timeout", "10m", "--on-deadline", "fail"]'"#,
+    ] {
+        let hook = format!(
+            "      annotations:\n        pre.hook.backup.velero.io/container: exporter\n        pre.hook.backup.velero.io/command: {command}\n"
+        );
+        let text = samples::PLAIN.replace("      labels: {app: db}", &format!("{hook}      labels: {{app: db}}"));
+        let once = edited(&text, &options(How::InitContainer));
+        assert!(once.contains(&hook), "{once}");
+        assert_eq!(once.matches("pre.hook.backup.velero.io").count(), 2, "{once}");
+        assert_eq!(once.matches("post.hook.backup.velero.io").count(), 4, "{once}");
+        let containers = &objects(&once)[0]["spec"]["template"]["spec"]["containers"];
+        assert_eq!(names(&containers[1]["volumeMounts"]), ["hook-agent", "hook-agent-podinfo"]);
+        assert_eq!(edited(&once, &options(How::InitContainer)), once);
+        assert_eq!(edited(&once, &remove()), text);
+        let refused = edit(&text, "f.yaml", &options(How::Sidecar)).unwrap_err().to_string();
+        assert!(refused.contains("already have another hook (pre.hook.backup.velero.io/container)"), "{refused}");
+    }
+}
+
+/// A pod whose containers all ask for what they are allowed has the class Guaranteed; an init container counts.
+#[test]
+fn what_copies_the_program_asks_for_what_it_is_allowed() {
+    let once = edited(samples::PLAIN, &options(How::InitContainer));
+    let resources = &objects(&once)[0]["spec"]["template"]["spec"]["initContainers"][0]["resources"];
+    assert_eq!(resources["requests"], json!({"cpu": "100m", "memory": "64Mi"}));
+    assert_eq!(resources["requests"], resources["limits"]);
+}
+
+#[test]
+fn what_the_manifests_do_not_show_is_said_beside_them() {
+    let notes = |text: &str, options: &Options| -> Vec<String> {
+        let edited = edit(text, "f.yaml", options).unwrap_or_else(|error| panic!("{error}"));
+        edited.notes.iter().map(|(place, note)| format!("{place}: {note}")).collect()
+    };
+    let check = |said: Vec<String>, expected: &[&str]| match said.as_slice() {
+        [one] => expected.iter().for_each(|part| assert!(one.contains(part), "`{part}` is not in: {one}")),
+        other => panic!("{other:?}"),
+    };
+    assert!(notes(samples::PLAIN, &options(How::InitContainer)).is_empty());
+    check(
+        notes(samples::POD, &options(How::InitContainer)),
+        &["line 12", "Pod db-0", "no file `annotations`", "fieldPath: metadata.annotations"],
+    );
+    let both =
+        samples::POD.replace("items: [", "items: [{path: annotations, fieldRef: {fieldPath: metadata.annotations}}, ");
+    assert!(notes(&both, &options(How::InitContainer)).is_empty());
+    let freezes = samples::POD.replace("    b: c", "    snapshot-group.velero.io/quiesce: '[{fsfreeze: [/data]}]'");
+    check(notes(&freezes, &options(How::Sidecar)), &["Pod db-0: its plan freezes", "no claim of container `db`"]);
+    assert!(notes(&freezes, &remove()).is_empty());
+}
+
 #[test]
 fn what_is_chosen_is_edited_and_nothing_else() {
     let wanted = |change: fn(&mut Options)| {
@@ -205,9 +261,20 @@ spec:
 ";
     let path = ["spec", "nodeSets", "podTemplate"].map(str::to_owned).to_vec();
     let kinds = vec![("Elasticsearch".to_owned(), path)];
-    let once = edited(text, &Options { kinds: kinds.clone(), ..options(How::InitContainer) });
+    let inject = Options { kinds: kinds.clone(), ..options(How::InitContainer) };
+    let once = edited(text, &inject);
     assert_eq!(once.matches("name: hook-agent-install").count(), 2);
     assert_eq!(edited(&once, &Options { kinds, ..remove() }), text);
+    // What the operator fills in by itself is not seen: its pods stay without, and that is said.
+    for others in ["  - name: warm\n", "  - name: warm\n    podTemplate:\n      spec:\n        nodeSelector: {a: b}\n"]
+    {
+        let some = edit(&format!("{text}{others}"), "f.yaml", &inject).unwrap();
+        assert_eq!(some.text.matches("name: hook-agent-install").count(), 2);
+        let [(place, note)] = some.notes.as_slice() else { panic!("{:?}", some.notes) };
+        assert!(place.line > 16, "{place}");
+        let said = note.to_string();
+        assert!(said.contains("Elasticsearch search has no containers here at `spec.nodeSets.podTemplate`"), "{said}");
+    }
 }
 
 #[test]

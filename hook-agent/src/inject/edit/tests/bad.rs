@@ -34,6 +34,8 @@ fn what_is_no_manifest() {
 #[test]
 fn what_is_too_large() {
     check(&format!("{PLAIN}#{}", "x".repeat(BYTES_MAX)), &["f.yaml: ", "10485760 bytes"]);
+    let full = format!("{PLAIN}#{}", "x".repeat(BYTES_MAX - PLAIN.len() - 1));
+    check(&full, &["f.yaml: with the agent in it the text has more than 10485760 bytes"]);
     check(&"---\n".repeat(1_001), &["f.yaml: ", "1000 documents"]);
 }
 
@@ -44,7 +46,7 @@ fn containers_and_templates_that_are_not_there() {
     assert!(said.contains("StatefulSet shop/db has no container `web`, it has db, exporter"), "{said}");
     check(&PLAIN.replace("containers:", "container:"), &["StatefulSet shop/db has no pod template", "`spec.template`"]);
     check(
-        &PLAIN.replace("- name: db\n", "- image: x\n"),
+        &PLAIN.replace("- name: db\n", "- stdin: true\n"),
         &["line 19: the container of StatefulSet shop/db has no name"],
     );
     let unbound = Options { binding: true, namespace: None, ..options(How::Sidecar) };
@@ -52,6 +54,47 @@ fn containers_and_templates_that_are_not_there() {
     assert!(said.contains("StatefulSet db names no namespace") && said.contains("--namespace"), "{said}");
     let said = refused(super::samples::JSON, &Options { namespace: Some("shop".to_owned()), ..unbound });
     assert!(said.contains("cannot be added to JSON"), "{said}");
+}
+
+/// kubectl takes the last of two keys without a word: what is put into the first would be gone.
+#[test]
+fn keys_that_stand_twice() {
+    for (before, added, key) in [
+        ("      labels:", "      annotations: {a: b}\n      annotations: {c: d}\n", "annotations"),
+        ("      labels:", "      annotations:\n        a: b\n        a: c\n", "a"),
+        ("      containers:", "      volumes: []\n      volumes: []\n", "volumes"),
+        ("      containers:", "      serviceAccountName: b\n", "serviceAccountName"),
+        ("          volumeMounts:", "          volumeMounts: []\n", "volumeMounts"),
+        ("  replicas:", "  template: {}\n", "template"),
+        ("  namespace:", "  name: c\n", "name"),
+    ] {
+        let text = PLAIN.replace(before, &format!("{added}{before}"));
+        check(&text, &[&format!("the key `{key}` stands there twice"), ", document 1, line "]);
+    }
+    let labels = PLAIN.replace("{app: db}", "{app: db, app: db}");
+    assert_eq!(edited(&edited(&labels, &options(How::InitContainer)), &remove()), labels, "of no concern here");
+}
+
+#[test]
+fn what_somebody_gave_the_agents_containers_is_not_lost() {
+    for (how, name, key, added) in [
+        (How::Sidecar, "hook-agent", "readinessProbe", "readinessProbe: {exec: {command: [/hook-agent, ready]}}"),
+        (How::Sidecar, "hook-agent", "env", "env: [{name: LOG, value: x}]"),
+        (How::InitContainer, "hook-agent-install", "env", "env: []"),
+    ] {
+        let once = edited(PLAIN, &options(how));
+        let changed = once.replace(
+            &format!("- name: {name}\n          image"),
+            &format!("- name: {name}\n          {added}\n          image"),
+        );
+        assert_ne!(once, changed);
+        check(&changed, &[&format!("`{key}` of the container `{name}` is not the agent's and would be lost"), "line "]);
+        assert_eq!(edited(&changed, &remove()), PLAIN);
+        let filled = changed.replace(added, "imagePullPolicy: IfNotPresent");
+        assert_eq!(edited(&filled, &options(how)), once, "what the API server fills in");
+    }
+    let flags = edited(PLAIN, &options(How::Sidecar)).replace("[sidecar]", "[sidecar, --log-level, debug]");
+    check(&flags, &["`args` of the container `hook-agent`"]);
 }
 
 #[test]
