@@ -1,7 +1,8 @@
 //! Asks the API server's authorizer what the coordinator and the pods' agents may do.
 //!
 //! Somebody who may ask about others (`subjectaccessreviews`, an administrator) hears of the coordinator's ServiceAccount and of the pods'.
-//! Whoever may not hears of themselves (`selfsubjectaccessreviews`): that is the coordinator's own pod.
+//! The coordinator's own account, which may not, hears of itself (`selfsubjectaccessreviews`). Whoever else may not is told so: what they
+//! may do themselves says nothing of either.
 
 use std::collections::BTreeSet;
 
@@ -52,7 +53,7 @@ const OF_AGENTS: [(&str, &str, &str); 3] = [
 /// Asks about all of them; the first question that gets no answer is the last one.
 pub async fn ask(client: &Client, installed: bool, facts: &mut Facts) {
     let mut asked = Vec::new();
-    let accounts = accounts(facts);
+    let (accounts, all) = accounts(facts);
     let coordinator = format!("{}/{FIELD_MANAGER_COORDINATOR}", facts.velero_namespace);
     let mut want =
         |account: &str, agent: bool, of: &[(&'static str, &'static str, &'static str)], namespace: Option<&str>| {
@@ -81,12 +82,20 @@ pub async fn ask(client: &Client, installed: bool, facts: &mut Facts) {
     for (namespace, account) in &accounts {
         want(&format!("{namespace}/{account}"), true, &OF_AGENTS, Some(namespace));
     }
-    for right in asked {
-        match review(client, right).await {
-            Ok(Some(right)) => {
-                facts.rights.insert(right);
+    if all > accounts.len() {
+        facts.rights_not_asked.push(format!(
+            "the rights of {} of {all} ServiceAccounts of pods in groups, and their namespaces: {ACCOUNTS_MAX} are asked about at most",
+            all - accounts.len()
+        ));
+    }
+    for (number, right) in asked.iter().enumerate() {
+        match of_other(client, right).await {
+            Ok(allowed) => {
+                facts.rights.insert(Right { allowed, ..right.clone() });
             }
-            Ok(None) => {}
+            Err(trouble) if trouble.kind == TroubleKind::Forbidden => {
+                return of_oneself(client, &coordinator, &asked[number..], facts).await;
+            }
             Err(trouble) => {
                 facts.rights_unknown.push(trouble.to_string());
                 return;
@@ -95,37 +104,74 @@ pub async fn ask(client: &Client, installed: bool, facts: &mut Facts) {
     }
 }
 
-/// Accounts of pods that take part.
-fn accounts(facts: &Facts) -> BTreeSet<(String, String)> {
+/// Asks what who asks may do, if that is the coordinator.
+async fn of_oneself(client: &Client, coordinator: &str, asked: &[Right], facts: &mut Facts) {
+    const REVIEWS: &str = "(`create` subjectaccessreviews.authorization.k8s.io)";
+    let us = us(client).await.unwrap_or_else(|trouble| format!("who runs doctor ({trouble})"));
+    if us != user(coordinator) {
+        facts.rights_unknown.push(format!("{us} may not ask what other accounts may do {REVIEWS}"));
+        return;
+    }
+    for right in asked.iter().filter(|right| !right.agent) {
+        match of_us(client, right).await {
+            Ok(allowed) => {
+                facts.rights.insert(Right { allowed, ..right.clone() });
+            }
+            Err(trouble) => {
+                facts.rights_unknown.push(trouble.to_string());
+                return;
+            }
+        }
+    }
+    if asked.iter().any(|right| right.agent) {
+        facts
+            .rights_not_asked
+            .push(format!("the rights of pods' agents: the coordinator may not ask about other accounts {REVIEWS}"));
+    }
+}
+
+/// Accounts of pods that take part, as many as are asked about, and how many there are.
+fn accounts(facts: &Facts) -> (BTreeSet<(String, String)>, usize) {
     let takes_part = |labels: &std::collections::BTreeMap<String, String>| {
         labels.get(LABEL_SNAPSHOT_GROUP).is_some_and(|it| !it.is_empty())
     };
     let pods = facts.pods.iter().filter(|pod| pod.lives() && takes_part(&pod.metadata.labels));
     let all: BTreeSet<_> = pods.map(|pod| (pod.metadata.namespace.clone(), pod.account().to_owned())).collect();
-    all.into_iter().take(ACCOUNTS_MAX).collect()
+    let count = all.len();
+    (all.into_iter().take(ACCOUNTS_MAX).collect(), count)
 }
 
-/// The right with its answer; nothing where we may ask neither about the account nor speak for it.
-async fn review(client: &Client, right: Right) -> Result<Option<Right>, Trouble> {
-    let attributes =
-        json!({"verb": right.verb, "group": right.group, "resource": right.resource, "namespace": right.namespace});
-    let user = right
-        .account
-        .as_deref()
-        .and_then(|it| it.split_once('/'))
-        .map(|(namespace, name)| format!("system:serviceaccount:{namespace}:{name}"));
-    let of_other = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
-        "spec": {"user": user, "groups": ["system:authenticated", "system:serviceaccounts"], "resourceAttributes": attributes}});
-    match ask::post(client, "/apis/authorization.k8s.io/v1/subjectaccessreviews", &of_other).await {
-        Ok(answer) => Ok(Some(Right { allowed: allowed(&answer), ..right })),
-        Err(trouble) if trouble.kind == TroubleKind::Forbidden && right.agent => Ok(None),
-        Err(trouble) if trouble.kind == TroubleKind::Forbidden => {
-            let of_us = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}});
-            let answer = ask::post(client, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &of_us).await?;
-            Ok(Some(Right { allowed: allowed(&answer), account: None, ..right }))
-        }
-        Err(trouble) => Err(trouble),
-    }
+/// A ServiceAccount `namespace/name` as the API server calls it.
+fn user(account: &str) -> String {
+    format!("system:serviceaccount:{}", account.replacen('/', ":", 1))
+}
+
+fn attributes(right: &Right) -> Value {
+    json!({"verb": right.verb, "group": right.group, "resource": right.resource, "namespace": right.namespace})
+}
+
+async fn of_other(client: &Client, right: &Right) -> Result<bool, Trouble> {
+    let account = right.account.as_deref().unwrap_or_default();
+    let namespace = account.split('/').next().unwrap_or_default();
+    // The groups that the API server puts a ServiceAccount into: rights may be bound to any of them.
+    let groups = ["system:authenticated", "system:serviceaccounts", &format!("system:serviceaccounts:{namespace}")];
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SubjectAccessReview",
+        "spec": {"user": user(account), "groups": groups, "resourceAttributes": attributes(right)}});
+    let answer = ask::post(client, "/apis/authorization.k8s.io/v1/subjectaccessreviews", &review).await?;
+    Ok(allowed(&answer))
+}
+
+async fn of_us(client: &Client, right: &Right) -> Result<bool, Trouble> {
+    let review = json!({"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes(right)}});
+    let answer = ask::post(client, "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews", &review).await?;
+    Ok(allowed(&answer))
+}
+
+/// Who asks, as the API server knows them.
+async fn us(client: &Client) -> Result<String, Trouble> {
+    let review = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"});
+    let answer = ask::post(client, "/apis/authentication.k8s.io/v1/selfsubjectreviews", &review).await?;
+    Ok(answer.pointer("/status/userInfo/username").and_then(Value::as_str).unwrap_or_default().to_owned())
 }
 
 fn allowed(answer: &Value) -> bool {

@@ -23,8 +23,12 @@ pub enum Reviews {
     NoPatchForAgents,
     /// Nobody may `patch` claims.
     NoPatchOfClaims,
-    /// Who asks may not ask about others; about themselves: no `patch` of Backups.
+    /// The coordinator asks, which may not ask about others; about itself: no `patch` of Backups.
     OfOneselfOnly,
+    /// Somebody asks who may not ask about others, and may do nothing.
+    OfSomebody,
+    /// What is allowed is allowed to a group: the `ServiceAccounts` of the namespace that is asked about, and of Velero's.
+    ToGroups,
     /// No answer that means anything.
     Broken,
 }
@@ -85,6 +89,11 @@ impl Said {
 
     fn review(&self, path: &str, body: &Value) -> (u16, String) {
         let of_others = path.ends_with("/subjectaccessreviews");
+        if path.ends_with("/selfsubjectreviews") {
+            let coordinator = self.reviews == Reviews::OfOneselfOnly;
+            let us = if coordinator { "system:serviceaccount:velero:snapshot-coordinator" } else { "alice" };
+            return (201, json!({"status": {"userInfo": {"username": us}}}).to_string());
+        }
         let user = body.pointer("/spec/user").and_then(Value::as_str).unwrap_or_default();
         let asked = |field: &str| body.pointer(&format!("/spec/resourceAttributes/{field}")).and_then(Value::as_str);
         let patches = |resource: &str| asked("verb") == Some("patch") && asked("resource") == Some(resource);
@@ -92,7 +101,13 @@ impl Said {
             Reviews::Allow => true,
             Reviews::NoPatchForAgents => user.ends_with(":snapshot-coordinator") || !patches("leases"),
             Reviews::NoPatchOfClaims => !patches("persistentvolumeclaims"),
-            Reviews::OfOneselfOnly if of_others => return refusal(403, "Forbidden"),
+            Reviews::OfOneselfOnly | Reviews::OfSomebody if of_others => return refusal(403, "Forbidden"),
+            Reviews::OfSomebody => false,
+            Reviews::ToGroups => {
+                let namespace = user.split(':').nth(2).unwrap_or_default();
+                let group = json!(format!("system:serviceaccounts:{namespace}"));
+                body.pointer("/spec/groups").and_then(Value::as_array).is_some_and(|groups| groups.contains(&group))
+            }
             Reviews::OfOneselfOnly => !patches("backups"),
             Reviews::Broken => return (500, "the authorizer is ill".to_owned()),
         };

@@ -76,6 +76,51 @@ fn the_exit_code_says_how_grave_it_is() {
     assert_eq!((erring.code, erring.checks()), (Some(11), vec!["no-snapshot-class".to_owned()]));
 }
 
+/// Programs read it: fields only ever grow within one `apiVersion`.
+#[test]
+fn the_json_document_keeps_its_form() {
+    let without_class = GOOD.replace("driver: ebs", "driver: efs");
+    let erring = doctor(&["-f", "-", "-o", "json"], &without_class);
+    let document: Value = serde_json::from_str(&erring.stdout).unwrap();
+    let fix = document["findings"][0]["fix"].clone();
+    let class: Value = serde_saphyr::from_str(fix.as_str().unwrap()).expect("YAML to be applied");
+    assert_eq!((&class["kind"], &class["driver"]), (&json!("VolumeSnapshotClass"), &json!("ebs.csi.aws.com")));
+    assert_eq!(
+        document,
+        json!({"apiVersion": "snapshot-group.velero.io/v1", "kind": "Diagnosis", "errors": 1, "warnings": 0, "notes": 0,
+            "findings": [{"severity": "error", "check": "no-snapshot-class", "subject": "VolumeSnapshotClass", "fix": fix,
+                "evidence": "there is none for ebs.csi.aws.com: Velero cuts no EBS volume in CSI mode"}]})
+    );
+    let mended = doctor(&["-f", "-"], &format!("{without_class}\n---\n{}", fix.as_str().unwrap()));
+    assert_eq!(mended.code, Some(0), "it mends what it was found for: {}", mended.stdout);
+}
+
+/// Every check stands in the table of `docs/doctor.md`, and nothing else does.
+#[test]
+fn the_page_names_every_check() {
+    let page = include_str!("../../../docs/doctor.md");
+    let table = page.split("| check | severity | when |").nth(1).expect("the table of checks");
+    let rows = table.lines().filter_map(|line| line.strip_prefix("| `")?.split(" | ").next());
+    let mut named: Vec<&str> =
+        rows.flat_map(|cell| cell.split('`').step_by(2)).filter(|it| !it.contains(',')).collect();
+    named.retain(|name| !name.trim().is_empty());
+    named.sort_unstable();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../coordinator/core/src/doctor");
+    let mut made = std::collections::BTreeSet::new();
+    for entry in std::fs::read_dir(folder).unwrap().filter_map(Result::ok) {
+        let Ok(text) = std::fs::read_to_string(entry.path()) else { continue };
+        for severity in ["error(", "warning(", "note("] {
+            for call in text.split(&format!("Finding::{severity}")).skip(1) {
+                if let Some(name) = call.trim_start().strip_prefix('"').and_then(|rest| rest.split('"').next()) {
+                    made.insert(name.to_owned());
+                }
+            }
+        }
+    }
+    assert!(made.len() > 40, "{made:?}");
+    assert_eq!(named, made.iter().map(String::as_str).collect::<Vec<_>>());
+}
+
 #[test]
 fn lists_of_kubectl_are_read_and_what_is_none_is_refused() {
     let list = json!({"apiVersion": "v1", "kind": "List", "items": [{"apiVersion": "apps/v1", "kind": "Deployment",

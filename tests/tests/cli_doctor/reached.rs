@@ -29,6 +29,7 @@ async fn found(said: Said) -> Vec<String> {
         "no-role-binding",
         "right-missing",
         "rights-unknown",
+        "rights-not-asked",
     ];
     let findings = ended.findings();
     let named = |it: &Value| {
@@ -63,11 +64,43 @@ async fn rights_are_told_of_whom_they_concern() {
     for (reviews, findings) in [
         (Reviews::Allow, &[][..]),
         (Reviews::NoPatchForAgents, &["no-role-binding ServiceAccount shop/db"]),
-        (Reviews::OfOneselfOnly, &["right-missing who runs doctor"]),
+        (Reviews::ToGroups, &[]),
+        (
+            Reviews::OfOneselfOnly,
+            &["right-missing ServiceAccount velero/snapshot-coordinator", "rights-not-asked rights"],
+        ),
+        (Reviews::OfSomebody, &["rights-unknown rights"]),
         (Reviews::Broken, &["rights-unknown rights"]),
     ] {
         assert_eq!(found(Said { reviews, ..with_a_pod() }).await, findings, "{reviews:?}");
     }
+}
+
+/// What is advised is what `components/workload-access` gives, bound to the account that lacks it.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_role_and_its_binding_are_the_component_s() {
+    let server = Canned::start(Said { reviews: Reviews::NoPatchForAgents, ..with_a_pod() }).await;
+    let found = look(&server).await.findings().into_iter().find(|it| it["check"] == "no-role-binding");
+    let found = found.expect("agents may not patch");
+    let advice: Vec<Value> = serde_saphyr::from_multiple(found["fix"].as_str().expect("YAML")).expect("YAML");
+    let [role, bound] = advice.as_slice() else { panic!("{advice:?}") };
+    let component = include_str!("../../../manifests/components/workload-access/hook-agent-register.yaml");
+    let component: Value = serde_saphyr::from_str(component).expect("a Role");
+    assert_eq!((&role["rules"], &role["metadata"]["name"]), (&component["rules"], &component["metadata"]["name"]));
+    assert_eq!((&role["metadata"]["namespace"], &bound["metadata"]["namespace"]), (&json!("shop"), &json!("shop")));
+    assert_eq!((&bound["roleRef"]["kind"], &bound["roleRef"]["name"]), (&json!("Role"), &role["metadata"]["name"]));
+    assert_eq!(bound["subjects"], json!([{"kind": "ServiceAccount", "name": "db", "namespace": "shop"}]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn accounts_that_are_too_many_to_ask_about_are_said() {
+    let pod = |n: usize| {
+        json!({"metadata": {"name": "db-0", "namespace": format!("n{n}"), "labels": {"velero.io/snapshot-group": "group-1"}},
+            "spec": {"containers": [{"name": "db", "image": "postgres:17"}]}, "status": {"phase": "Running"}})
+    };
+    let pods: Vec<Value> = (0..201).map(pod).collect();
+    let said = Said::default().list(DEPLOYMENTS, &[velero()]).list(PODS, &pods).answer(CHART_S, 200, "y 1");
+    assert_eq!(found(said).await, ["rights-not-asked rights"]);
 }
 
 /// Only where a Schedule of this product rests on native snapshots is the right needed, and asked about.

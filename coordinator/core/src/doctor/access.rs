@@ -53,6 +53,9 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
             "run doctor as cluster-admin, or as the coordinator's ServiceAccount",
         ));
     }
+    for said in &facts.rights_not_asked {
+        findings.push(Finding::note("rights-not-asked", "rights", format!("not looked at: {said}"), ""));
+    }
 }
 
 fn subject(account: Option<&str>) -> String {
@@ -102,7 +105,8 @@ mod tests {
         assert!(found(&facts, check).is_empty());
         facts.rights = [right(true, false), right(false, false)].into();
         facts.rights_unknown.push("no answer".to_owned());
-        assert_eq!(found(&facts, check), ["right-missing", "no-role-binding", "rights-unknown"]);
+        facts.rights_not_asked.push("agents' rights".to_owned());
+        assert_eq!(found(&facts, check), ["right-missing", "no-role-binding", "rights-unknown", "rights-not-asked"]);
     }
 
     #[test]

@@ -1,10 +1,8 @@
 //! Can the hook agent do its work in each pod? Is it there, is it new enough, has it a token, may it freeze?
 
-use std::collections::BTreeSet;
-
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
-use super::facts::{Container, Facts, Pod, SecurityContext};
+use super::facts::{Container, Facts, Pod, Schedule, SecurityContext, Volume};
 use super::finding::Finding;
 use super::server_flags::version_of;
 
@@ -20,6 +18,9 @@ const QUIESCE: &str = "snapshot-group.velero.io/quiesce";
 /// The pre hook's flag that says it.
 const QUIESCE_FLAG: &str = "--quiesce";
 
+/// Where the agent looks for its token, unless it is told.
+const TOKEN_PATH: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
+
 /// The variable that says it, for hooks and residents.
 const QUIESCE_VARIABLE: &str = "QUIESCE";
 
@@ -30,29 +31,21 @@ const INJECT: &str = "hook-agent inject -f WORKLOAD.yaml --image REGISTRY/hook-a
 const AGENT: &str = "hook-agent";
 
 pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
-    let hooked_by_schedule: BTreeSet<&str> = facts
-        .schedules
-        .iter()
-        .filter(|it| {
-            it.spec
-                .template
-                .hooks
-                .resources
-                .iter()
-                .flat_map(|it| &it.pre)
-                .any(|hook| runs_agent(hook.exec.as_ref().map(|it| it.command.as_slice()).unwrap_or_default()))
-        })
-        .filter_map(|it| it.metadata.labels.get(LABEL_SNAPSHOT_GROUP).map(String::as_str))
-        .collect();
+    let hooking = |it: &&Schedule| {
+        let mut hooks = it.spec.template.hooks.resources.iter().flat_map(|it| &it.pre);
+        hooks.any(|hook| runs_agent(hook.exec.as_ref().map(|it| it.command.as_slice()).unwrap_or_default()))
+    };
+    let hooked_by_schedule: Vec<&Schedule> = facts.schedules.iter().filter(hooking).collect();
     for pod in facts.pods.iter().filter(|pod| pod.lives()) {
         let command = pod.metadata.annotations.get(PRE_COMMAND);
         let by_itself = command.is_some_and(|text| text.contains(AGENT));
         let group = pod.metadata.labels.get(LABEL_SNAPSHOT_GROUP).filter(|label| !label.is_empty());
-        let hooked = by_itself || group.is_some_and(|group| hooked_by_schedule.contains(group.as_str()));
+        let hooked = by_itself || hooked_by_schedule.iter().any(|schedule| schedule.is_of_group_of(pod));
         if hooked {
             mounted(pod, command.map(String::as_str), findings);
             token(pod, findings);
             said(pod, facts, findings);
+            readable(pod, findings);
             may_freeze(pod, findings);
         } else if group.is_some() {
             findings.push(Finding::warning(
@@ -105,14 +98,17 @@ fn program_of(command: &str) -> Option<String> {
 }
 
 fn token(pod: &Pod, findings: &mut Vec<Finding>) {
-    let projected = |pod: &Pod| {
-        pod.spec
-            .volumes
-            .iter()
-            .filter_map(|it| it.projected.as_ref())
-            .any(|it| it.sources.iter().any(|it| it.contains_key("serviceAccountToken")))
+    // Tokens for somebody else (IRSA mounts one for AWS) name an audience, and are not where the agent looks.
+    let is_mounted = |volume: &Volume| {
+        let mut mounts = pod.spec.containers.iter().flat_map(|it| &it.volume_mounts);
+        mounts.any(|it| it.name == volume.name && it.mount_path.trim_end_matches('/') == TOKEN_PATH)
     };
-    if projected(pod) {
+    let is_ours = |volume: &Volume| {
+        let mut tokens =
+            volume.projected.iter().flat_map(|it| &it.sources).filter_map(|it| it.get("serviceAccountToken"));
+        tokens.any(|token| token.get("audience").is_none() || is_mounted(volume))
+    };
+    if pod.spec.volumes.iter().any(is_ours) {
         return;
     }
     let why = if pod.spec.automount_service_account_token == Some(false) {
@@ -134,8 +130,7 @@ fn said(pod: &Pod, facts: &Facts, findings: &mut Vec<Finding>) {
     let by_annotation = annotations.get(QUIESCE).is_some_and(|plan| !plan.trim().is_empty());
     let by_flag = annotations.get(PRE_COMMAND).is_some_and(|command| command.contains(QUIESCE_FLAG));
     let by_variable = pod.spec.containers.iter().flat_map(|it| &it.env).any(|it| it.name == QUIESCE_VARIABLE);
-    let group = pod.metadata.labels.get(LABEL_SNAPSHOT_GROUP);
-    let of_group = facts.schedules.iter().filter(|it| it.metadata.labels.get(LABEL_SNAPSHOT_GROUP) == group);
+    let of_group = facts.schedules.iter().filter(|it| it.is_of_group_of(pod));
     let mut hooks = of_group.flat_map(|it| &it.spec.template.hooks.resources).flat_map(|it| &it.pre);
     let by_schedule =
         hooks.any(|hook| hook.exec.iter().flat_map(|it| &it.command).any(|word| word.contains(QUIESCE_FLAG)));
@@ -145,6 +140,30 @@ fn said(pod: &Pod, facts: &Facts, findings: &mut Vec<Finding>) {
             pod.subject(),
             "nobody says how it is held still, so its hooks hold nothing and its receipts say crash-consistent",
             format!("metadata.annotations.{QUIESCE}: steps as in docs/recipes.md, or none where it is still without"),
+        ));
+    }
+}
+
+/// Whether the agent can read the annotation that says it: a volume with the file `annotations`, in a container with hooks or a resident.
+fn readable(pod: &Pod, findings: &mut Vec<Finding>) {
+    let annotations = &pod.metadata.annotations;
+    let is_said = annotations.get(QUIESCE).is_some_and(|plan| !plan.trim().is_empty());
+    let by_flag = annotations.get(PRE_COMMAND).is_some_and(|command| command.contains(QUIESCE_FLAG));
+    let by_variable = pod.spec.containers.iter().flat_map(|it| &it.env).any(|it| it.name == QUIESCE_VARIABLE);
+    let Some(container) = hooked_container(pod) else { return };
+    if !is_said || by_flag || by_variable {
+        return;
+    }
+    let volumes = || pod.spec.volumes.iter().filter(|it| it.has_annotations());
+    if !container.volume_mounts.iter().any(|mount| volumes().any(|volume| volume.name == mount.name)) {
+        findings.push(Finding::warning(
+            "annotations-not-mounted",
+            pod.subject(),
+            format!("it says by its annotation how it is held still, and the container `{}` mounts no volume with the pod's annotations: the agent cannot read it, holds nothing, and receipts say crash-consistent", container.name),
+            format!(
+                "volumes: [{{name: podinfo, downwardAPI: {{items: [{{path: labels, fieldRef: {{fieldPath: metadata.labels}}}}, {{path: annotations, fieldRef: {{fieldPath: metadata.annotations}}}}]}}}}]\ncontainers: [{{name: {}, volumeMounts: [{{name: podinfo, mountPath: /etc/podinfo, readOnly: true}}]}}]\n# or: {INJECT}",
+                container.name
+            ),
         ));
     }
 }
@@ -229,7 +248,8 @@ mod tests {
 
     #[test]
     fn where_the_program_is() {
-        assert_eq!(of(changed(pod(), "/spec/containers/0/volumeMounts", json!([]))), ["agent-not-mounted"]);
+        let podinfo_alone = json!([{"name": "podinfo", "mountPath": "/etc/podinfo"}]);
+        assert_eq!(of(changed(pod(), "/spec/containers/0/volumeMounts", podinfo_alone)), ["agent-not-mounted"]);
         assert_eq!(
             of(changed(pod(), "/spec/containers/0/volumeMounts/0/mountPath", json!("/hook"))),
             ["agent-not-mounted"]
@@ -246,7 +266,15 @@ mod tests {
 
     #[test]
     fn tokens() {
-        assert_eq!(of(changed(pod(), "/spec/volumes", json!([]))), ["token-not-mounted"]);
+        assert_eq!(of(changed(pod(), "/spec/volumes/0", json!({"name": "token"}))), ["token-not-mounted"]);
+        let audience = |audience: &str| json!([{"serviceAccountToken": {"path": "token", "audience": audience}}]);
+        let irsa = changed(pod(), "/spec/volumes/0/projected/sources", audience("sts.amazonaws.com"));
+        assert_eq!(of(irsa.clone()), ["token-not-mounted"], "AWS's is not ours");
+        let mount = json!({"name": "token", "mountPath": "/var/run/secrets/kubernetes.io/serviceaccount"});
+        let mut mounted =
+            changed(irsa, "/spec/volumes/0/projected/sources", audience("https://kubernetes.default.svc"));
+        mounted["spec"]["containers"][0]["volumeMounts"].as_array_mut().unwrap().push(mount);
+        assert!(of(mounted).is_empty());
     }
 
     #[test]
@@ -266,6 +294,37 @@ mod tests {
         let command = "/metadata/annotations/pre.hook.backup.velero.io~1command";
         let by_flag = json!("[\"/hooks/hook-agent\",\"pre\",\"--quiesce\",\"none\"]");
         assert!(of(changed(with_plan(""), command, by_flag)).is_empty());
+    }
+
+    #[test]
+    fn the_annotation_has_to_be_readable_where_the_hook_runs() {
+        assert_eq!(
+            of(changed(pod(), "/spec/volumes/1/downwardAPI/items", json!([{"path": "labels"}]))),
+            ["annotations-not-mounted"]
+        );
+        assert_eq!(
+            of(changed(pod(), "/spec/containers/0/volumeMounts/1/name", json!("other"))),
+            ["annotations-not-mounted"]
+        );
+        let items = json!([{"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"}}]);
+        let projected = json!({"name": "podinfo", "projected": {"sources": [{"downwardAPI": {"items": items}}]}});
+        assert!(of(changed(pod(), "/spec/volumes/1", projected)).is_empty());
+        let mut by_variable = changed(pod(), "/spec/volumes/1", json!({"name": "podinfo"}));
+        by_variable["spec"]["containers"][0]["env"] = json!([{"name": "QUIESCE", "value": "none"}]);
+        assert!(of(by_variable).is_empty());
+    }
+
+    /// Two namespaces may have groups of one name: the Schedule of one of them says nothing of the other.
+    #[test]
+    fn a_schedule_hooks_the_pods_of_its_own_namespace() {
+        let without = changed(pod(), "/metadata/annotations", json!({}));
+        let schedule = |namespace: &str| {
+            json!({"apiVersion": "velero.io/v1", "kind": "Schedule", "metadata": {"namespace": "velero", "name": "auto",
+                "labels": {"velero.io/snapshot-group": "group-1", "snapshot-group.velero.io/namespace": namespace}},
+            "spec": {"template": {"hooks": {"resources": [{"name": "x", "pre": [{"exec": {"command": ["/hooks/hook-agent", "pre", "--quiesce=none"]}}]}]}}}})
+        };
+        assert!(found(&with([without.clone(), schedule("shop")]), check).is_empty());
+        assert_eq!(found(&with([without, schedule("bank")]), check), ["agent-missing"]);
     }
 
     #[test]

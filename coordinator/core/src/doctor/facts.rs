@@ -164,6 +164,8 @@ pub struct Facts {
     pub rights: BTreeSet<Right>,
     /// Questions about rights that got no answer; their words.
     pub rights_unknown: Vec<String>,
+    /// Rights that nobody was asked about, and why.
+    pub rights_not_asked: Vec<String>,
     /// Whether metrics answer; nothing of whose server is not there.
     pub metrics: Vec<Metrics>,
     /// Objects that are not what their kind should be, with what is wrong.

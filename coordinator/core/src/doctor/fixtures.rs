@@ -34,8 +34,9 @@ pub fn pod() -> Value {
                 "post.hook.backup.velero.io/on-error": "Continue", "post.hook.backup.velero.io/timeout": "30s"}},
         "spec": {"serviceAccountName": "db",
             "initContainers": [{"name": "hook-agent", "image": "registry.example.com/backup/hook-agent:0.1.0"}],
-            "containers": [{"name": "db", "image": "postgres:17", "volumeMounts": [{"name": "hooks", "mountPath": "/hooks"}]}],
-            "volumes": [{"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}}]},
+            "containers": [{"name": "db", "image": "postgres:17", "volumeMounts": [{"name": "hooks", "mountPath": "/hooks"}, {"name": "podinfo", "mountPath": "/etc/podinfo"}]}],
+            "volumes": [{"name": "token", "projected": {"sources": [{"serviceAccountToken": {"path": "token"}}]}},
+                {"name": "podinfo", "downwardAPI": {"items": [{"path": "annotations", "fieldRef": {"fieldPath": "metadata.annotations"}}]}}]},
         "status": {"phase": "Running"}})
 }
 

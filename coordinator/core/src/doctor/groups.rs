@@ -1,6 +1,10 @@
 //! Do groups fit the budget, and how long is each held while its volumes are cut?
 
+use std::collections::BTreeMap;
+
+use shared::duration::parse_ms;
 use shared::identity::GroupKey;
+use shared::names::LABEL_SNAPSHOT_GROUP;
 
 use super::facts::Facts;
 use super::finding::Finding;
@@ -12,6 +16,12 @@ const CSI_S_A_VOLUME: usize = 5;
 
 /// `--quiesce-max` when nobody says, s: what is held longer is let go before the last cut.
 const QUIESCE_MAX_DEFAULT_S: usize = 60;
+
+/// The longest that a pod may ask for, s (`hook-agent pre --quiesce-max`).
+const QUIESCE_MAX_S_HIGHEST: usize = 600;
+
+/// How a pod says it.
+const QUIESCE_MAX: &str = "snapshot-group.velero.io/quiesce-max";
 
 /// The largest groups that are listed in one finding; a cluster may have thousands.
 const LISTED_MAX: usize = 20;
@@ -27,19 +37,27 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         return;
     }
     let held = |group: &Group| CSI_S_A_VOLUME * group.claims.len();
-    for (key, group) in groups.iter().filter(|(_, group)| held(group) > QUIESCE_MAX_DEFAULT_S && !parallel) {
+    let limits = limits_s(facts);
+    let limit = |key: &GroupKey| limits.get(key).copied().unwrap_or(QUIESCE_MAX_DEFAULT_S);
+    for (key, group) in groups.iter().filter(|(key, group)| held(group) > limit(key) && !parallel) {
+        let wants = held(group) + CSI_S_A_VOLUME;
+        let longer = if wants <= QUIESCE_MAX_S_HIGHEST {
+            format!(", or the annotation {QUIESCE_MAX}: {wants}s on its pods")
+        } else {
+            String::new()
+        };
         findings.push(Finding::warning(
             "held-past-its-limit",
             format!("group {key}"),
             format!(
-                "{} volumes in one block of CSI snapshots take about {} s; what is quiesced is let go after {QUIESCE_MAX_DEFAULT_S} s unless --quiesce-max says more, and the receipt then says member-consistent at best",
+                "{} volumes in one block of CSI snapshots take about {} s; what is quiesced is let go after {} s (--quiesce-max), and the receipt then says member-consistent at best",
                 group.claims.len(),
-                held(group)
+                held(group),
+                limit(key)
             ),
             format!(
-                "native snapshots for this group (its Schedule without EnableCSI: about {} ms), a smaller group (label velero.io/snapshot-group on its pods), or the annotation snapshot-group.velero.io/quiesce-max: {}s",
-                100 * group.claims.len(),
-                held(group) + CSI_S_A_VOLUME
+                "native snapshots for this group (its Schedule without EnableCSI: about {} ms), a smaller group (label velero.io/snapshot-group on its pods){longer}",
+                100 * group.claims.len()
             ),
         ));
     }
@@ -57,6 +75,19 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         format!("held for about {CSI_S_A_VOLUME} s a volume in one block of CSI snapshots: {evidence}"),
         "shorter: native snapshots (0.1 s a volume, verdict `unknown`); a resident and mode `lead`; fewer volumes a group. Not CSI_SNAPSHOT_EARLY_FREQUENT_POLLING",
     ));
+}
+
+/// How long each group may be held: what the least patient of its pods says, or the default where one says nothing.
+fn limits_s(facts: &Facts) -> BTreeMap<GroupKey, usize> {
+    let mut limits = BTreeMap::new();
+    for pod in facts.pods.iter().filter(|pod| pod.lives()) {
+        let Some(label) = pod.metadata.labels.get(LABEL_SNAPSHOT_GROUP) else { continue };
+        let Ok(key) = format!("{}/{label}", pod.metadata.namespace).parse::<GroupKey>() else { continue };
+        let said_ms = pod.quiesce_max().and_then(|text| parse_ms(&text).ok());
+        let held_s = said_ms.and_then(|ms| usize::try_from(ms / 1_000).ok()).unwrap_or(QUIESCE_MAX_DEFAULT_S);
+        limits.entry(key).and_modify(|least: &mut usize| *least = held_s.min(*least)).or_insert(held_s);
+    }
+    limits
 }
 
 fn over_budget(facts: &Facts, findings: &mut Vec<Finding>) {
@@ -108,5 +139,35 @@ pub(super) mod tests {
         assert!(of(1, 20, velero()).is_empty());
         let native = changed(velero(), "/spec/template/spec/containers/0/args", json!([]));
         assert!(of(13, 20, native).is_empty(), "native cuts take no time to speak of");
+    }
+
+    /// What the finding advises mends it, as soon as every pod of the group says so.
+    #[test]
+    fn a_group_whose_pods_ask_for_longer_is_held_for_longer() {
+        let pod = |name: &str, said: Option<&str>| {
+            let annotations = said.map(|said| json!({QUIESCE_MAX: said}));
+            json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"namespace": "shop", "name": name, "annotations": annotations,
+                "labels": {"velero.io/snapshot-group": "db"}}})
+        };
+        let of = |volumes: usize, pods: [Option<&str>; 2]| {
+            let mut facts = with([velero(), pod("db-0", pods[0]), pod("db-1", pods[1])]);
+            facts.budget = 1_000;
+            facts.inventory.groups.extend([group("shop/db", volumes)]);
+            let mut findings = Vec::new();
+            check(&facts, &mut findings);
+            findings.into_iter().find(|it| it.check == "held-past-its-limit")
+        };
+        let told = of(13, [None, None]).expect("65 s are more than 60 s");
+        assert!(
+            told.fix.ends_with("or the annotation snapshot-group.velero.io/quiesce-max: 70s on its pods"),
+            "{}",
+            told.fix
+        );
+        assert_eq!(of(13, [Some("70s"), Some("70s")]), None);
+        let told = of(13, [Some("70s"), Some("30s")]).expect("one lets go earlier");
+        assert!(told.evidence.contains("let go after 30 s"), "{}", told.evidence);
+        assert!(of(13, [Some("70s"), None]).is_some());
+        let told = of(130, [None, None]).expect("far more");
+        assert!(!told.fix.contains("quiesce-max"), "no pod may ask for 655 s: {}", told.fix);
     }
 }

@@ -114,14 +114,25 @@ fn look(said: &Said<'_>, findings: &mut Vec<Finding>) {
             said.line("container", "NAME"),
         ));
     }
-    if said.on_error.is_none() {
-        findings.push(Finding::warning(
+    match said.on_error.as_deref() {
+        Some("Fail" | "Continue") => {}
+        None => findings.push(Finding::warning(
             "hook-without-on-error",
             said.subject,
             format!("the {phase} hook says nothing of errors, which behaves as Continue, whatever Velero's documentation says"),
             said.line("on-error", on_error),
-        ));
+        )),
+        Some(other) => findings.push(Finding::warning(
+            "hook-without-on-error",
+            said.subject,
+            format!("the {phase} hook's on-error `{other}` is neither Fail nor Continue, spelled so: Velero drops it, which behaves as Continue"),
+            said.line("on-error", on_error),
+        )),
     }
+    let unread = match said.of {
+        Of::Pod => format!("Velero ignores it, and {TIMEOUT_DEFAULT} hold"),
+        Of::Schedule => "Velero cannot read this Schedule, nor, while it is there, any other when it starts".to_owned(),
+    };
     match &said.timeout {
         None => findings.push(Finding::warning(
             "hook-without-timeout",
@@ -132,13 +143,13 @@ fn look(said: &Said<'_>, findings: &mut Vec<Finding>) {
         Some(text) if !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit()) => findings.push(Finding::error(
             "hook-timeout-without-unit",
             said.subject,
-            format!("the {phase} hook's timeout `{text}` has no unit: Velero ignores it, and {TIMEOUT_DEFAULT} hold"),
+            format!("the {phase} hook's timeout `{text}` has no unit: {unread}"),
             said.line("timeout", &format!("{text}s")),
         )),
         Some(text) if parse_ms(text).is_err() => findings.push(Finding::error(
             "hook-timeout-unreadable",
             said.subject,
-            format!("the {phase} hook's timeout `{text}` is no duration such as 10m"),
+            format!("the {phase} hook's timeout `{text}` is no duration such as 10m: {unread}"),
             said.line("timeout", timeout),
         )),
         Some(_) => {}
@@ -170,6 +181,8 @@ mod tests {
         assert_eq!(spoilt(&format!("{pre}/container"), Some("nobody")), ["hook-container-unknown"]);
         assert_eq!(spoilt(&format!("{pre}/on-error"), None), ["hook-without-on-error"]);
         assert_eq!(spoilt("post.hook.backup.velero.io/on-error", None), ["hook-without-on-error"]);
+        assert_eq!(spoilt(&format!("{pre}/on-error"), Some("fail")), ["hook-without-on-error"], "in small letters");
+        assert!(spoilt(&format!("{pre}/on-error"), Some("Continue")).is_empty());
         assert_eq!(spoilt(&format!("{pre}/timeout"), None), ["hook-without-timeout"]);
         assert_eq!(spoilt(&format!("{pre}/timeout"), Some("600")), ["hook-timeout-without-unit"]);
         assert_eq!(spoilt(&format!("{pre}/timeout"), Some("soon")), ["hook-timeout-unreadable"]);
@@ -191,5 +204,7 @@ mod tests {
             schedule(json!({"command": ["x"]})),
             ["hook-without-container", "hook-without-on-error", "hook-without-timeout"]
         );
+        let without_unit = json!({"container": "db", "command": ["x"], "onError": "Fail", "timeout": "600"});
+        assert_eq!(schedule(without_unit), ["hook-timeout-without-unit"]);
     }
 }

@@ -94,13 +94,14 @@ fn workers(server: &Server<'_>, subject: &str, findings: &mut Vec<Finding>) {
 }
 
 fn polling(server: &Server<'_>, subject: &str, findings: &mut Vec<Finding>) {
-    let on =
-        server.variable("CSI_SNAPSHOT_EARLY_FREQUENT_POLLING").is_some_and(|value| value.eq_ignore_ascii_case("true"));
-    if on {
+    // What Go's strconv.ParseBool takes for true.
+    let is_true = |value: &str| matches!(value, "1" | "t" | "T" | "true" | "TRUE" | "True");
+    let value = server.variable("CSI_SNAPSHOT_EARLY_FREQUENT_POLLING");
+    if let Some(value) = value.filter(|value| is_true(value)) {
         findings.push(Finding::error(
             "early-frequent-polling",
             subject,
-            "CSI_SNAPSHOT_EARLY_FREQUENT_POLLING=true: a handle that needs more than 10 s fails its item at random, and the cut comes after the post hook, outside of every hold",
+            format!("CSI_SNAPSHOT_EARLY_FREQUENT_POLLING={value}: a handle that needs more than 10 s fails its item at random, and the cut comes after the post hook, outside of every hold"),
             "Helm: take it out of `configuration.extraEnvVars`; or kubectl -n velero set env deployment/velero CSI_SNAPSHOT_EARLY_FREQUENT_POLLING-",
         ));
     }
@@ -205,8 +206,10 @@ mod tests {
             it["env"] = json!([{"name": "CSI_SNAPSHOT_EARLY_FREQUENT_POLLING", "value": value}]);
             check_of(container, it)
         };
-        assert_eq!(of("true"), ["early-frequent-polling"]);
-        assert!(of("false").is_empty());
+        for on in ["true", "True", "1", "t"] {
+            assert_eq!(of(on), ["early-frequent-polling"], "{on}");
+        }
+        assert!(of("false").is_empty() && of("0").is_empty() && of("").is_empty());
         let mut object = velero();
         object["spec"]["template"]["spec"]["initContainers"] =
             json!([{"name": "csi", "image": "velero/velero-plugin-for-csi:v0.7.0"}]);

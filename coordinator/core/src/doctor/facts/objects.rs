@@ -71,6 +71,22 @@ impl Pod {
         self.metadata.deletion_timestamp.is_none() && !matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
     }
 
+    /// How long it may be held still, as its annotation, its pre hook's flag or a variable of its containers says.
+    pub fn quiesce_max(&self) -> Option<String> {
+        let Meta { annotations, .. } = &self.metadata;
+        if let Some(said) = annotations.get("snapshot-group.velero.io/quiesce-max") {
+            return Some(said.clone());
+        }
+        let words = annotations.get("pre.hook.backup.velero.io/command").map(String::as_str).unwrap_or_default();
+        let words: Vec<String> = serde_json::from_str(words).unwrap_or_default();
+        let by_flag = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--quiesce-max")? {
+            "" => words.get(at + 1).cloned(),
+            rest => rest.strip_prefix('=').map(str::to_owned),
+        });
+        let variables = || self.spec.containers.iter().flat_map(|it| &it.env);
+        by_flag.or_else(|| variables().find(|it| it.name == "QUIESCE_MAX")?.value.clone())
+    }
+
     /// Its ServiceAccount.
     pub fn account(&self) -> &str {
         self.spec.service_account_name.as_deref().unwrap_or("default")
@@ -159,6 +175,19 @@ pub struct Volume {
     pub name: String,
     /// Tokens, `ConfigMaps` and the like in one.
     pub projected: Option<Projected>,
+    /// Fields of the pod as files.
+    #[serde(rename = "downwardAPI")]
+    pub downward_api: Option<Value>,
+}
+
+impl Volume {
+    /// Whether it has the pod's annotations as the file `annotations`.
+    pub fn has_annotations(&self) -> bool {
+        let projected = self.projected.iter().flat_map(|it| &it.sources).filter_map(|it| it.get("downwardAPI"));
+        let mut items =
+            self.downward_api.iter().chain(projected).filter_map(|it| it.get("items")?.as_array()).flatten();
+        items.any(|item| item.get("path").and_then(Value::as_str) == Some("annotations"))
+    }
 }
 
 /// `projected`.
@@ -206,6 +235,15 @@ pub struct Schedule {
 }
 
 impl Schedule {
+    /// Whether it is of the group that a pod is in. Groups of two namespaces may have one name; a Schedule that names no namespace is of both.
+    pub fn is_of_group_of(&self, pod: &Pod) -> bool {
+        let Meta { labels, .. } = &self.metadata;
+        let group = pod.metadata.labels.get(LABEL_SNAPSHOT_GROUP).filter(|it| !it.is_empty());
+        group.is_some()
+            && labels.get(LABEL_SNAPSHOT_GROUP) == group
+            && labels.get(LABEL_GROUP_NAMESPACE).is_none_or(|namespace| *namespace == pod.metadata.namespace)
+    }
+
     /// The namespace of the group that it backs up by native snapshots, where it is this product's and does.
     pub fn native_namespace(&self) -> Option<&str> {
         let ours = self.metadata.labels.get(LABEL_MANAGED_BY).is_some_and(|it| it == MANAGED_BY_SCHEDULER);
