@@ -34,7 +34,12 @@ async fn status(coordinator: &CoordinatorProcess, what: &str, fits: impl Fn(&Val
 }
 
 async fn raw(address: SocketAddr, path: &str) -> String {
-    let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+    said(address, "GET", path).await
+}
+
+/// The whole answer, as it comes.
+async fn said(address: SocketAddr, method: &str, path: &str) -> String {
+    let request = format!("{method} {path} HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
     let talk = move || {
         let mut stream = TcpStream::connect(address)?;
         stream.set_read_timeout(Some(SOON))?;
@@ -152,15 +157,19 @@ async fn a_browser_is_told_to_be_strict_and_nonsense_is_refused() {
             assert!(answer.contains(header), "{path} lacks {header}: {answer}");
         }
     }
+    // What checks a page by HEAD gets the same answer without a body.
+    let head = said(address, "HEAD", "/").await;
+    assert!(
+        head.starts_with("HTTP/1.1 200") && head.contains("cache-control: no-store") && head.ends_with("\r\n\r\n"),
+        "{head}"
+    );
+    for method in ["POST", "PUT", "DELETE"] {
+        let refused = said(address, method, "/").await;
+        assert!(
+            refused.starts_with("HTTP/1.1 405") && refused.to_lowercase().contains("allow: get"),
+            "{method}: {refused}"
+        );
+    }
     let refused = coordinator.get("/status.json?page=x").await.body;
     assert!(refused.contains("page `x` is not valid: it must be a whole number from 1 to"), "{refused}");
-    let post = "POST / HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    let talk = tokio::task::spawn_blocking(move || {
-        let mut stream = TcpStream::connect(address).unwrap();
-        stream.write_all(post.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
-    });
-    assert!(talk.await.unwrap().starts_with("HTTP/1.1 405"));
 }

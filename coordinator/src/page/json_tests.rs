@@ -36,6 +36,17 @@ fn its_shape_stays() {
     assert_eq!(found, expected);
 }
 
+/// Who writes a program against it finds every field on the page.
+#[test]
+fn every_field_is_on_the_page() {
+    let page = include_str!("../../../docs/status-page.md");
+    let section = page.split("## For programs").nth(1).unwrap().split("\n## ").next().unwrap();
+    let words: std::collections::BTreeSet<&str> = section.split('`').skip(1).step_by(2).collect();
+    let fields = include_str!("json_shape.txt").split(['.', '\n']).map(|field| field.trim_end_matches("[]"));
+    let missing: Vec<&str> = fields.filter(|field| !field.is_empty() && !words.contains(field)).collect();
+    assert!(missing.is_empty(), "{missing:?}");
+}
+
 #[test]
 fn a_process_that_knows_nothing_yet_says_so() {
     let (leader, word) =
