@@ -170,6 +170,9 @@ async fn the_upgrade_page_can_be_followed() {
     ] {
         assert!(!left.contains(gone), "{gone} is left: {left}");
     }
+    // What runs is the reader's image, not the placeholder of our overlays.
+    let image = reader.bash("kubectl -n velero get deployment snapshot-coordinator -o jsonpath='{..image}'").await;
+    assert!(image.starts_with("registry.example.com/backup/coordinator:"), "{image}");
     for kept in ["of-somebody-else", "deployment.apps/snapshot-coordinator"] {
         assert!(left.contains(kept), "{kept} is gone: {left}");
     }
