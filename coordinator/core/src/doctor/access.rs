@@ -31,7 +31,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         findings.push(if agent {
             Finding::error("no-role-binding", who, format!("its pods are in a group, and it may not {rights} {place}: they go on as `unreachable`, unreleased"), binding(account, namespace))
         } else {
-            Finding::error("right-missing", who, format!("it may not {rights} {place}"), "kubectl apply -k manifests/overlays/default   # or components/workload-access for one namespace (docs/install.md, step 5)")
+            Finding::error("right-missing", who, format!("it may not {rights} {place}"), "kubectl apply -k YOUR-OVERLAY   # again; or components/workload-access for one namespace (docs/install.md, step 5)")
         });
     }
     for (account, namespace) in unlabelled {

@@ -16,7 +16,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     }
     let installs: Vec<String> = coordinators(facts).map(place).collect();
     match installs.as_slice() {
-        [] => findings.push(Finding::note("not-installed", "Deployment snapshot-coordinator", "there is no coordinator in this cluster yet: hooks go on as `unreachable` after 25 s", "kubectl apply -k manifests/overlays/default   # docs/install.md")),
+        [] => findings.push(Finding::note("not-installed", "Deployment snapshot-coordinator", "there is no coordinator in this cluster yet: hooks go on as `unreachable` after 25 s", "docs/install.md: an overlay of your own, and kubectl apply -k YOUR-OVERLAY")),
         [one] if *one != format!("{}/{COORDINATOR}", facts.velero_namespace) && !one.starts_with(&format!("{}/", facts.velero_namespace)) => {
             findings.push(Finding::error("installed-elsewhere", format!("Deployment {one}"), format!("it is not in Velero's namespace ({}): its Roles read Backups there", facts.velero_namespace), "install it into Velero's namespace, or say --velero-namespace"));
         }

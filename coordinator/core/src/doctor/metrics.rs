@@ -20,7 +20,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
                     "metrics-unreachable",
                     subject,
                     "there is no such Service, or nothing of ours behind it: alerts have nothing to look at",
-                    "kubectl apply -k manifests/overlays/default",
+                    "kubectl apply -k YOUR-OVERLAY   # again: docs/install.md, step 3",
                 ),
                 Measured::Velero => Finding::warning(
                     "metrics-unreachable",
@@ -90,6 +90,7 @@ mod tests {
             findings.remove(0).fix
         };
         assert!(fix(Measured::Velero).contains("metrics: {enabled: true}"));
-        assert!(fix(Measured::Coordinator).contains("overlays/default"));
+        // An overlay of ours would take the user's image and settings away.
+        assert!(fix(Measured::Coordinator).contains("apply -k YOUR-OVERLAY"));
     }
 }
