@@ -1,6 +1,7 @@
 //! What the checks know of a cluster: its objects cut down to the fields that they read, and what could not be had.
 
 mod objects;
+mod status;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,9 +12,10 @@ use crate::inventory::{Inventory, facts::Facts as InventoryFacts};
 
 pub use objects::{
     BackupHooks, BackupSpec, Capabilities, ClusterRoleBinding, Container, Deployment, DeploymentSpec, Exec, Hook,
-    HookResource, Meta, Mount, OwnerReference, Pod, PodSpec, PodStatus, Projected, RoleRef, Schedule, ScheduleSpec,
+    HookResource, Meta, Mount, OwnerReference, Pod, PodSpec, Projected, RoleRef, Schedule, ScheduleSpec,
     SecurityContext, SnapshotClass, Subject, Template, Variable, Volume,
 };
+pub use status::{Condition, ContainerState, ContainerStatus, DeploymentStatus, PodStatus, Waiting};
 
 /// The kinds that are asked for beside the inventory's.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

@@ -16,6 +16,7 @@ mod groups;
 mod hooks;
 mod installs;
 mod metrics;
+mod running;
 mod schedules;
 mod server;
 mod server_flags;
@@ -35,6 +36,7 @@ pub fn examine(facts: &Facts) -> Vec<Finding> {
     for check in [
         gathered::check,
         installs::check,
+        running::check,
         bindings::check,
         server::check,
         snapshots::check,

@@ -6,6 +6,8 @@ use serde::Deserialize;
 use serde_json::Value;
 use shared::names::{LABEL_GROUP_NAMESPACE, LABEL_MANAGED_BY, LABEL_SNAPSHOT_GROUP, MANAGED_BY_SCHEDULER};
 
+use super::status::{DeploymentStatus, PodStatus};
+
 /// The fields of `metadata`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
@@ -46,14 +48,6 @@ pub struct Pod {
     pub spec: PodSpec,
     /// How far it is.
     pub status: PodStatus,
-}
-
-/// The fields of a Pod's `status`.
-#[derive(Clone, Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct PodStatus {
-    /// Its phase.
-    pub phase: String,
 }
 
 impl Pod {
@@ -206,12 +200,16 @@ pub struct Deployment {
     pub metadata: Meta,
     /// Its template.
     pub spec: DeploymentSpec,
+    /// How far it is; nothing in a manifest.
+    pub status: Option<DeploymentStatus>,
 }
 
 /// The fields of a Deployment's `spec`.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct DeploymentSpec {
+    /// How many pods; 1 where it says nothing.
+    pub replicas: Option<u32>,
     /// Its pods.
     pub template: Template,
 }
