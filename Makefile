@@ -95,6 +95,8 @@ test: lint deny agent control-plane monitoring-tools databases wall-clock browse
 lint: ## Formatting and lints
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
+	@# What `cargo test` leaves out, all targets leave out as well.
+	cargo clippy --locked --workspace --test e2e --test images -- -D warnings
 
 deny: ## Licences, sources and banned crates of all dependencies (deny.toml)
 	@cargo deny --version >/dev/null 2>&1 || { echo "deny: installing cargo-deny $(DENY_VERSION), once"; cargo install --locked cargo-deny --version $(DENY_VERSION) >/dev/null; }

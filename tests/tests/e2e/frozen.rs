@@ -107,8 +107,12 @@ async fn cut_clean(name: &str, ring: Ring) -> Result<()> {
         Ring::Keepers => exact(&pair, &night, &made, &group_of_set("shop", "db"), Verdict::GroupConsistent).await?,
         Ring::Residents => pair.receipt("b", &group_of_set("shop", "db")).await?,
     };
-    let mode = if ring == Ring::Residents { Mode::Lead } else { Mode::ArriveAndGo };
-    ensure!((receipt.mode, receipt.verdict) == (mode, Verdict::GroupConsistent), "{receipt:?}\n{}", night.seen);
+    let expected_mode = if ring == Ring::Residents { Mode::Lead } else { Mode::ArriveAndGo };
+    ensure!(
+        (receipt.mode, receipt.verdict) == (expected_mode, Verdict::GroupConsistent),
+        "{receipt:?}\n{}",
+        night.seen
+    );
     for member in &receipt.members {
         ensure!(member.let_go == Some(LetGo::Cut), "{receipt:?}");
         let post = night.seen.hooks_of(&ObjectName::new("shop", member.pod.as_str()), HookPhase::Post);

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, ensure};
+use kube::Client;
 use kube::api::DynamicObject;
 use kube::runtime::wait::await_condition;
-use kube::{Api, Client};
 use serde_json::{Value, json};
 use testbed::binaries;
 use testbed::coordinator_process::{coordinator_command, eventually};

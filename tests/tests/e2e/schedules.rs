@@ -10,7 +10,7 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::{DynamicObject, ListParams, Patch, PatchParams, PostParams};
 use kube::runtime::wait::await_condition;
 use kube::{Api, ResourceExt as _};
-use serde_json::{Value, json};
+use serde_json::json;
 use shared::verdict::Verdict;
 use testbed::pair::{HookPlan, Pair, PairOptions, group_of_set};
 use testbed::velero::backup::{Phase, VELERO_NAMESPACE, backup_resource};
