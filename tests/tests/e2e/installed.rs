@@ -61,7 +61,8 @@ kind: ServiceAccount
 metadata: {name: db, namespace: shop}
 ";
 
-/// A database as its team wrote it; the last annotation is theirs too.
+/// A database as its team wrote it, with the annotation that says how it is held: a session, as the recipes for real servers open one, whose
+/// steps may take longer than the hook leaves them beside the longest wait. It writes down what is asked of it.
 const DATABASE: &str = "
 apiVersion: apps/v1
 kind: StatefulSet
@@ -73,7 +74,15 @@ spec:
   template:
     metadata:
       labels: {app: db}
-      annotations: {snapshot-group.velero.io/quiesce: none}
+      annotations:
+        snapshot-group.velero.io/quiesce: |
+          - session:
+              command: [sh]
+              before: [echo lock >>/tmp/moments, echo held]
+              ready: held
+              after: [echo unlock >>/tmp/moments, echo over]
+              done: over
+              timeout: 30s
     spec:
       serviceAccountName: db
       containers:
@@ -132,6 +141,11 @@ fn the_default_overlay_and_an_injected_database_come_to_a_proven_backup() {
         println!("{said:#}");
         ensure!(receipts.contains("group-consistent") && receipts.contains(group.group.as_str()), "{receipts}");
         user.coordinator(&["verify", "--backup", "night"])?;
+        for pod in &made.pods {
+            let moments = bed.container_root(&pod.name.namespace, &pod.uid, "db").join("tmp/moments");
+            let moments = std::fs::read_to_string(&moments).with_context(|| moments.display().to_string())?;
+            ensure!(moments == "lock\nunlock\n", "{}: {moments}", pod.name);
+        }
         let refused: Vec<Value> = log.lines().into_iter().filter(|line| line.to_string().contains("403")).collect();
         ensure!(refused.is_empty(), "{refused:#?}");
         user.is_told_nothing_to_mend()
