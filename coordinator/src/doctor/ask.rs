@@ -8,7 +8,19 @@ use serde_json::Value;
 use crate::api::{Trouble, TroubleKind, within};
 
 /// One answer takes no longer than this, ms: a page of 500 pods is some MB, and a person waits.
-const ANSWER_MS: u64 = 20_000;
+pub const ANSWER_MS: u64 = 20_000;
+
+/// Whether anybody answers, by the question that everybody may ask. Any answer is one; what each kind says is for later.
+///
+/// # Errors
+/// No connection, or no answer within `limit_ms`.
+pub async fn answers(client: &Client, limit_ms: u64) -> Result<(), Trouble> {
+    let request = Request::get("/version").body(Vec::new()).map_err(|e| Trouble::of(&kube::Error::HttpError(e)))?;
+    match within(limit_ms, client.request_text(request)).await {
+        Err(trouble) if matches!(trouble.kind, TroubleKind::Silent | TroubleKind::Unreachable) => Err(trouble),
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
 
 /// Asks by GET.
 pub async fn get(client: &Client, path: &str) -> Result<String, Trouble> {
@@ -33,5 +45,27 @@ pub fn had(trouble: &Trouble) -> Had {
         TroubleKind::NotFound => Had::Absent,
         TroubleKind::Forbidden => Had::Forbidden,
         _ => Had::Failed(trouble.to_string()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::Response;
+    use kube::client::Body;
+    use std::convert::Infallible;
+
+    #[tokio::test]
+    async fn any_answer_is_one_and_silence_is_none() {
+        type Never = std::future::Pending<Result<Response<Body>, Infallible>>;
+        let silent = tower::service_fn(|_request: Request<Body>| -> Never { std::future::pending() });
+        let trouble = answers(&Client::new(silent, "velero"), 50).await.unwrap_err();
+        assert_eq!(trouble.kind, TroubleKind::Silent);
+        for code in [200, 403, 500] {
+            let says = tower::service_fn(move |_request: Request<Body>| async move {
+                Ok::<_, Infallible>(Response::builder().status(code).body(Body::empty()).unwrap())
+            });
+            assert_eq!(answers(&Client::new(says, "velero"), ANSWER_MS).await, Ok(()), "{code}");
+        }
     }
 }

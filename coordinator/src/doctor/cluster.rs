@@ -23,6 +23,8 @@ const PAGES_MAX: usize = 1_000;
 pub async fn gather(flags: &DoctorFlags, facts: &mut Facts) -> Result<(), DoctorError> {
     let config = api::load(flags.kubeconfig.as_deref()).await?;
     let client = api::client(&config, Arc::new(Uncounted))?;
+    // Eight kinds that are waited for one after another would be minutes of silence.
+    ask::answers(&client, ask::ANSWER_MS).await.map_err(|trouble| DoctorError::Silent(trouble.to_string()))?;
     for source in Source::ALL {
         let had = kind(&client, source, facts).await;
         facts.had.insert(source, had);
