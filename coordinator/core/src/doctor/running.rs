@@ -1,7 +1,7 @@
 //! Do the pods run that Velero's and the coordinator's Deployments ask for, and if not, what do their own words say?
 
 use super::facts::{Deployment, Facts, Pod, Waiting};
-use super::finding::{Finding, Severity};
+use super::finding::Finding;
 use super::{installs, server_flags};
 
 /// Why a kubelet waits for an image (kubernetes `pkg/kubelet/images/types.go`).
@@ -46,10 +46,12 @@ fn runs(facts: &Facts, deployment: &Deployment, without: &str, findings: &mut Ve
         let why = refused.map(|it| format!(": {}", cut(&it.message))).unwrap_or_default();
         (why, format!("kubectl -n {namespace} describe deployment {name}"))
     };
-    let (severity, costs) =
-        if ready == 0 { (Severity::Error, format!(", {without}")) } else { (Severity::Warning, String::new()) };
-    let evidence = format!("{ready} of {wanted} pods are ready{costs}{why}");
-    findings.push(Finding { severity, check: "not-running", subject, evidence, fix });
+    let counted = format!("{ready} of {wanted} pods are ready");
+    findings.push(if ready == 0 {
+        Finding::error("not-running", subject, format!("{counted}, {without}{why}"), fix)
+    } else {
+        Finding::warning("not-running", subject, format!("{counted}{why}"), fix)
+    });
 }
 
 /// A Deployment's `ReplicaSet`s have its name and a hash.
@@ -85,6 +87,7 @@ fn mends(deployment: &Deployment, pod: &Pod, waits: &Waiting) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::finding::Severity;
     use super::super::fixtures::{facts, found, velero, with};
     use super::*;
     use serde_json::{Value, json};
