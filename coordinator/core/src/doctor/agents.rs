@@ -7,7 +7,7 @@ use super::finding::Finding;
 use super::server_flags::version_of;
 
 /// The annotation with the pre hook's command.
-const PRE_COMMAND: &str = "pre.hook.backup.velero.io/command";
+pub(super) const PRE_COMMAND: &str = "pre.hook.backup.velero.io/command";
 
 /// The annotation with the pre hook's container.
 const PRE_CONTAINER: &str = "pre.hook.backup.velero.io/container";
@@ -126,15 +126,11 @@ fn token(pod: &Pod, findings: &mut Vec<Finding>) {
 
 /// Whether anybody says how the pod is held still: its annotations, a variable of the hooks' container or of a resident, a hook's flag.
 fn said(pod: &Pod, facts: &Facts, findings: &mut Vec<Finding>) {
-    let annotations = &pod.metadata.annotations;
-    let by_annotation = annotations.get(QUIESCE).is_some_and(|plan| !plan.trim().is_empty());
-    let by_flag = annotations.get(PRE_COMMAND).is_some_and(|command| command.contains(QUIESCE_FLAG));
-    let by_variable = pod.spec.containers.iter().flat_map(|it| &it.env).any(|it| it.name == QUIESCE_VARIABLE);
     let of_group = facts.schedules.iter().filter(|it| it.is_of_group_of(pod));
     let mut hooks = of_group.flat_map(|it| &it.spec.template.hooks.resources).flat_map(|it| &it.pre);
     let by_schedule =
         hooks.any(|hook| hook.exec.iter().flat_map(|it| &it.command).any(|word| word.contains(QUIESCE_FLAG)));
-    if !(by_annotation || by_flag || by_variable || by_schedule) {
+    if !(is_annotated(pod) || is_told(pod) || by_schedule) {
         findings.push(Finding::warning(
             "nothing-held",
             pod.subject(),
@@ -144,14 +140,21 @@ fn said(pod: &Pod, facts: &Facts, findings: &mut Vec<Finding>) {
     }
 }
 
+/// Whether the pod's annotation says how it is held still.
+fn is_annotated(pod: &Pod) -> bool {
+    pod.metadata.annotations.get(QUIESCE).is_some_and(|plan| !plan.trim().is_empty())
+}
+
+/// Whether its own pre hook's flag, or a variable of its containers, says it: the agent needs no annotation then.
+fn is_told(pod: &Pod) -> bool {
+    let by_flag = pod.metadata.annotations.get(PRE_COMMAND).is_some_and(|command| command.contains(QUIESCE_FLAG));
+    by_flag || pod.spec.containers.iter().flat_map(|it| &it.env).any(|it| it.name == QUIESCE_VARIABLE)
+}
+
 /// Whether the agent can read the annotation that says it: a volume with the file `annotations`, in a container with hooks or a resident.
 fn readable(pod: &Pod, findings: &mut Vec<Finding>) {
-    let annotations = &pod.metadata.annotations;
-    let is_said = annotations.get(QUIESCE).is_some_and(|plan| !plan.trim().is_empty());
-    let by_flag = annotations.get(PRE_COMMAND).is_some_and(|command| command.contains(QUIESCE_FLAG));
-    let by_variable = pod.spec.containers.iter().flat_map(|it| &it.env).any(|it| it.name == QUIESCE_VARIABLE);
     let Some(container) = hooked_container(pod) else { return };
-    if !is_said || by_flag || by_variable {
+    if !is_annotated(pod) || is_told(pod) {
         return;
     }
     let volumes = || pod.spec.volumes.iter().filter(|it| it.has_annotations());

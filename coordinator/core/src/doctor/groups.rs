@@ -6,9 +6,10 @@ use shared::duration::parse_ms;
 use shared::identity::GroupKey;
 use shared::names::LABEL_SNAPSHOT_GROUP;
 
-use super::facts::Facts;
+use super::agents::PRE_COMMAND;
+use super::facts::{Facts, Pod};
 use super::finding::Finding;
-use super::server_flags::server;
+use super::server_flags::{flag_in, server};
 use crate::inventory::Group;
 
 /// Velero looks for a snapshot's handle every 5 s, one volume of a block after another (seen with 1.18.3).
@@ -20,7 +21,7 @@ const QUIESCE_MAX_DEFAULT_S: usize = 60;
 /// The longest that a pod may ask for, s (`hook-agent pre --quiesce-max`).
 const QUIESCE_MAX_S_HIGHEST: usize = 600;
 
-/// How a pod says it.
+/// How a pod says it, besides its pre hook's flag.
 const QUIESCE_MAX: &str = "snapshot-group.velero.io/quiesce-max";
 
 /// The largest groups that are listed in one finding; a cluster may have thousands.
@@ -83,11 +84,25 @@ fn limits_s(facts: &Facts) -> BTreeMap<GroupKey, usize> {
     for pod in facts.pods.iter().filter(|pod| pod.lives()) {
         let Some(label) = pod.metadata.labels.get(LABEL_SNAPSHOT_GROUP) else { continue };
         let Ok(key) = format!("{}/{label}", pod.metadata.namespace).parse::<GroupKey>() else { continue };
-        let said_ms = pod.quiesce_max().and_then(|text| parse_ms(&text).ok());
+        let said_ms = quiesce_max(pod).and_then(|text| parse_ms(&text).ok());
         let held_s = said_ms.and_then(|ms| usize::try_from(ms / 1_000).ok()).unwrap_or(QUIESCE_MAX_DEFAULT_S);
         limits.entry(key).and_modify(|least: &mut usize| *least = held_s.min(*least)).or_insert(held_s);
     }
     limits
+}
+
+/// How long a pod may be held still, as its annotation, its pre hook's flag or a variable of its containers says.
+fn quiesce_max(pod: &Pod) -> Option<String> {
+    let annotations = &pod.metadata.annotations;
+    if let Some(said) = annotations.get(QUIESCE_MAX) {
+        return Some(said.clone());
+    }
+    let words: Vec<String> =
+        annotations.get(PRE_COMMAND).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let by_flag = flag_in(&words, "--quiesce-max").map(str::to_owned);
+    let mut variables = pod.spec.containers.iter().flat_map(|it| &it.env);
+    by_flag.or_else(|| variables.find(|it| it.name == "QUIESCE_MAX")?.value.clone())
 }
 
 fn over_budget(facts: &Facts, findings: &mut Vec<Finding>) {

@@ -31,7 +31,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
     for old in facts.deployments.iter().filter(|it| it.metadata.name == ORIGINAL) {
         findings.push(Finding::warning(
             "original-still-there",
-            format!("Deployment {}", place(old)),
+            old.subject(),
             "the system that this one replaces still runs: workloads are scheduled and hooked twice",
             "docs/upgrade.md says step by step how it is taken out",
         ));

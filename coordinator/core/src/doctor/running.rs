@@ -28,7 +28,7 @@ fn runs(facts: &Facts, deployment: &Deployment, without: &str, findings: &mut Ve
         return;
     }
     let (namespace, name) = (&deployment.metadata.namespace, &deployment.metadata.name);
-    let subject = format!("Deployment {namespace}/{name}");
+    let subject = deployment.subject();
     if wanted == 0 {
         let fix = format!(
             "kubectl -n {namespace} scale deployment {name} --replicas={}",
@@ -37,10 +37,9 @@ fn runs(facts: &Facts, deployment: &Deployment, without: &str, findings: &mut Ve
         findings.push(Finding::error("scaled-to-zero", subject, format!("it is scaled to 0 pods, {without}"), fix));
         return;
     }
-    let pods: Vec<&Pod> = facts.pods.iter().filter(|pod| is_of(pod, deployment)).collect();
-    let waiting = pods.iter().find_map(|pod| Some((*pod, pod.waits_for()?)));
-    let (why, fix) = if let Some((pod, waits)) = &waiting {
-        (format!(": {}: {}", pod.metadata.name, said(waits)), mends(deployment, pod, waits))
+    let mut pods = facts.pods.iter().filter(|pod| is_of(pod, deployment));
+    let (why, fix) = if let Some((pod, waits)) = pods.find_map(|pod| Some((pod, pod.waits_for()?))) {
+        (format!(": {}: {}", pod.metadata.name, said(&waits)), mends(deployment, pod, &waits))
     } else {
         let refused = status.conditions.iter().find(|it| it.kind == "ReplicaFailure" && it.status == "True");
         let why = refused.map(|it| format!(": {}", cut(&it.message))).unwrap_or_default();
@@ -56,8 +55,7 @@ fn runs(facts: &Facts, deployment: &Deployment, without: &str, findings: &mut Ve
 
 /// A Deployment's `ReplicaSet`s have its name and a hash.
 fn is_of(pod: &Pod, deployment: &Deployment) -> bool {
-    let made_by = pod.metadata.owner_references.iter().find(|owner| owner.controller == Some(true));
-    let set = made_by.filter(|owner| owner.kind == "ReplicaSet").and_then(|owner| owner.name.rsplit_once('-'));
+    let set = pod.controller().filter(|owner| owner.kind == "ReplicaSet").and_then(|owner| owner.name.rsplit_once('-'));
     pod.lives()
         && pod.metadata.namespace == deployment.metadata.namespace
         && set.is_some_and(|(name, _hash)| name == deployment.metadata.name)

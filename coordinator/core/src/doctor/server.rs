@@ -30,7 +30,7 @@ pub(super) fn check(facts: &Facts, findings: &mut Vec<Finding>) {
         }
         return;
     };
-    let subject = format!("Deployment {}/{}", server.deployment.metadata.namespace, server.deployment.metadata.name);
+    let subject = server.deployment.subject();
     version(&server, &subject, findings);
     workers(&server, &subject, findings);
     polling(&server, &subject, findings);

@@ -51,6 +51,11 @@ impl Server<'_> {
 /// A flag of a container, `--name=value` or `--name value`.
 pub fn flag<'a>(container: &'a Container, name: &str) -> Option<&'a str> {
     let words: Vec<&str> = container.command.iter().chain(&container.args).map(String::as_str).collect();
+    flag_in(&words, name)
+}
+
+/// The same of a command's words.
+pub fn flag_in<'a>(words: &[&'a str], name: &str) -> Option<&'a str> {
     words.iter().enumerate().rev().find_map(|(at, word)| match word.strip_prefix(name)? {
         "" => Some(words.get(at + 1).copied().unwrap_or_default()),
         rest => rest.strip_prefix('='),

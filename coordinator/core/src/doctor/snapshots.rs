@@ -103,7 +103,7 @@ fn rate(facts: &Facts, findings: &mut Vec<Finding>) {
                 .map_or_else(|| "its default, 5".to_owned(), |text| format!("`{text}`"));
             findings.push(Finding::warning(
                 "snapshot-controller-slow",
-                format!("Deployment {}/{}", deployment.metadata.namespace, deployment.metadata.name),
+                deployment.subject(),
                 format!("--kube-api-qps is {said}: with 5 the whole cluster gets about one cut a second, and groups are held while they wait for it"),
                 faster(deployment, number, container.args.is_empty()),
             ));

@@ -53,32 +53,21 @@ pub struct Pod {
 impl Pod {
     /// What people change to change it: its StatefulSet, or whatever else made it, or itself.
     pub fn subject(&self) -> String {
-        let Meta { namespace, name, owner_references, .. } = &self.metadata;
-        match owner_references.iter().find(|owner| owner.controller == Some(true)) {
+        let Meta { namespace, name, .. } = &self.metadata;
+        match self.controller() {
             Some(owner) => format!("{} {namespace}/{}", owner.kind, owner.name),
             None => format!("Pod {namespace}/{name}"),
         }
     }
 
+    /// What made it, and keeps it there.
+    pub fn controller(&self) -> Option<&OwnerReference> {
+        self.metadata.owner_references.iter().find(|owner| owner.controller == Some(true))
+    }
+
     /// Whether it runs, or may come to run.
     pub fn lives(&self) -> bool {
         self.metadata.deletion_timestamp.is_none() && !matches!(self.status.phase.as_str(), "Succeeded" | "Failed")
-    }
-
-    /// How long it may be held still, as its annotation, its pre hook's flag or a variable of its containers says.
-    pub fn quiesce_max(&self) -> Option<String> {
-        let Meta { annotations, .. } = &self.metadata;
-        if let Some(said) = annotations.get("snapshot-group.velero.io/quiesce-max") {
-            return Some(said.clone());
-        }
-        let words = annotations.get("pre.hook.backup.velero.io/command").map(String::as_str).unwrap_or_default();
-        let words: Vec<String> = serde_json::from_str(words).unwrap_or_default();
-        let by_flag = words.iter().enumerate().find_map(|(at, word)| match word.strip_prefix("--quiesce-max")? {
-            "" => words.get(at + 1).cloned(),
-            rest => rest.strip_prefix('=').map(str::to_owned),
-        });
-        let variables = || self.spec.containers.iter().flat_map(|it| &it.env);
-        by_flag.or_else(|| variables().find(|it| it.name == "QUIESCE_MAX")?.value.clone())
     }
 
     /// Its ServiceAccount.
@@ -202,6 +191,13 @@ pub struct Deployment {
     pub spec: DeploymentSpec,
     /// How far it is; nothing in a manifest.
     pub status: Option<DeploymentStatus>,
+}
+
+impl Deployment {
+    /// What findings call it.
+    pub fn subject(&self) -> String {
+        format!("Deployment {}/{}", self.metadata.namespace, self.metadata.name)
+    }
 }
 
 /// The fields of a Deployment's `spec`.
