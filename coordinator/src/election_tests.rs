@@ -1,22 +1,19 @@
 //! What becomes of a leader whose API server answers nothing any more.
 
 use super::*;
+use crate::api::silent;
 use crate::cli::OtherInstalls;
 use crate::log::{Format, Level};
 use crate::publish::Publisher;
 use crate::{input, own_place};
 use coordinator_core::election::{LEADER_LEASE_S, RENEW_DEADLINE_MS};
 use coordinator_core::time::Mono;
-use kube::client::Body;
-use std::convert::Infallible;
 use std::time::Instant;
 use tokio::sync::mpsc;
 
 /// One that leads for so long yet, ms, of an API server that answers nothing any more; and what it tells.
 fn leader(left_ms: u64) -> (Candidate, mpsc::Receiver<Input>) {
-    type Never = std::future::Pending<Result<http::Response<Body>, Infallible>>;
-    let silent = tower::service_fn(|_request: http::Request<Body>| -> Never { std::future::pending() });
-    let client = Client::new(silent, "velero");
+    let client = silent();
     let namespace: Namespace = "velero".parse().unwrap();
     let log = Log::start(Level::Error, Format::Json).unwrap();
     let metrics = Metrics::new();

@@ -46,6 +46,13 @@ pub fn client(config: &Config, observer: Arc<dyn Observer>) -> Result<Client, Cl
     build(config, observer).map_err(|source| ClientError { source: Box::new(source) })
 }
 
+/// A client of an API server that answers nothing.
+#[cfg(test)]
+pub fn silent() -> Client {
+    type Never = std::future::Pending<Result<http::Response<Body>, std::convert::Infallible>>;
+    Client::new(tower::service_fn(|_request: http::Request<Body>| -> Never { std::future::pending() }), "velero")
+}
+
 fn build(config: &Config, observer: Arc<dyn Observer>) -> Result<Client, kube::Error> {
     let https = config.rustls_https_connector_with_connector(connector())?;
     let hyper: HyperClient<_, Body> =

@@ -7,6 +7,8 @@ mod once;
 mod request_line;
 mod trouble;
 
+#[cfg(test)]
+pub use client::silent;
 pub use client::{ClientError, client};
 pub use config::{ConfigError, load};
 pub use meter::{ANSWER_TIMEOUT_MS, Answer, Observer};

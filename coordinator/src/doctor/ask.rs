@@ -15,8 +15,7 @@ pub const ANSWER_MS: u64 = 20_000;
 /// # Errors
 /// No connection, or no answer within `limit_ms`.
 pub async fn answers(client: &Client, limit_ms: u64) -> Result<(), Trouble> {
-    let request = Request::get("/version").body(Vec::new()).map_err(|e| Trouble::of(&kube::Error::HttpError(e)))?;
-    match within(limit_ms, client.request_text(request)).await {
+    match request(client, Request::get("/version").body(Vec::new()), limit_ms).await {
         Err(trouble) if matches!(trouble.kind, TroubleKind::Silent | TroubleKind::Unreachable) => Err(trouble),
         Ok(_) | Err(_) => Ok(()),
     }
@@ -24,19 +23,23 @@ pub async fn answers(client: &Client, limit_ms: u64) -> Result<(), Trouble> {
 
 /// Asks by GET.
 pub async fn get(client: &Client, path: &str) -> Result<String, Trouble> {
-    request(client, Request::get(path).body(Vec::new())).await
+    request(client, Request::get(path).body(Vec::new()), ANSWER_MS).await
 }
 
 /// Asks by POST of a review.
 pub async fn post(client: &Client, path: &str, body: &Value) -> Result<Value, Trouble> {
     let request_of = Request::post(path).header("content-type", "application/json").body(body.to_string().into_bytes());
-    let text = request(client, request_of).await?;
+    let text = request(client, request_of, ANSWER_MS).await?;
     serde_json::from_str(&text).map_err(|error| Trouble::of(&kube::Error::SerdeError(error)))
 }
 
-async fn request(client: &Client, request: Result<Request<Vec<u8>>, http::Error>) -> Result<String, Trouble> {
+async fn request(
+    client: &Client,
+    request: Result<Request<Vec<u8>>, http::Error>,
+    limit_ms: u64,
+) -> Result<String, Trouble> {
     let request = request.map_err(|error| Trouble::of(&kube::Error::HttpError(error)))?;
-    within(ANSWER_MS, client.request_text(request)).await
+    within(limit_ms, client.request_text(request)).await
 }
 
 /// What a failure means for the checks.
@@ -51,15 +54,14 @@ pub fn had(trouble: &Trouble) -> Had {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::api::silent;
     use http::Response;
     use kube::client::Body;
     use std::convert::Infallible;
 
     #[tokio::test]
     async fn any_answer_is_one_and_silence_is_none() {
-        type Never = std::future::Pending<Result<Response<Body>, Infallible>>;
-        let silent = tower::service_fn(|_request: Request<Body>| -> Never { std::future::pending() });
-        let trouble = answers(&Client::new(silent, "velero"), 50).await.unwrap_err();
+        let trouble = answers(&silent(), 50).await.unwrap_err();
         assert_eq!(trouble.kind, TroubleKind::Silent);
         for code in [200, 403, 500] {
             let says = tower::service_fn(move |_request: Request<Body>| async move {
