@@ -41,26 +41,35 @@ pub struct Edited {
 /// # Errors
 /// What is wrong with the input, where, and what to do.
 pub fn edit(text: &str, file: &str, options: &Options) -> Result<Edited, InjectError> {
-    let whole = |problem| InjectError { place: Place { file: file.to_owned(), document: 0, line: 0 }, problem };
-    if text.len() > BYTES_MAX {
-        return Err(whole(Problem::TooLong { bytes_max: BYTES_MAX }));
-    }
-    let stripped = Walk { file, options, doing: Doing::TakeOut }.over(text)?;
+    let stripped = stripped(text, file, options)?;
     if options.remove {
         return Ok(stripped);
     }
     let done = Walk { file, options, doing: Doing::PutIn }.over(&stripped.text)?;
     if done.text.len() > BYTES_MAX {
-        return Err(whole(Problem::Grown { bytes_max: BYTES_MAX }));
+        return Err(of_whole(file, Problem::Grown { bytes_max: BYTES_MAX }));
     }
     // Whatever form the text has: nothing is printed that cannot be read and taken out again.
     let options = &Options { remove: true, ..options.clone() };
     let back = |text: &str| Walk { file, options, doing: Doing::TakeOut }.over(text).map(|edited| edited.text).ok();
     let keeps_documents = options.binding && !options.names.is_empty();
     if !keeps_documents && back(&done.text) != back(&stripped.text) {
-        return Err(whole(Problem::NotUndone));
+        return Err(of_whole(file, Problem::NotUndone));
     }
     Ok(done)
+}
+
+/// What was given, without what an earlier run put in.
+fn stripped(text: &str, file: &str, options: &Options) -> Result<Edited, InjectError> {
+    if text.len() > BYTES_MAX {
+        return Err(of_whole(file, Problem::TooLong { bytes_max: BYTES_MAX }));
+    }
+    Walk { file, options, doing: Doing::TakeOut }.over(text)
+}
+
+/// What is wrong with a file as a whole.
+fn of_whole(file: &str, problem: Problem) -> InjectError {
+    InjectError { place: Place { file: file.to_owned(), document: 0, line: 0 }, problem }
 }
 
 /// What would be put into the workloads of `text`, as patches.
@@ -68,11 +77,7 @@ pub fn edit(text: &str, file: &str, options: &Options) -> Result<Edited, InjectE
 /// # Errors
 /// What is wrong with the input, where, and what to do.
 pub fn patches(text: &str, file: &str, options: &Options) -> Result<(Edited, Vec<Patch>), InjectError> {
-    if text.len() > BYTES_MAX {
-        let place = Place { file: file.to_owned(), document: 0, line: 0 };
-        return Err(InjectError { place, problem: Problem::TooLong { bytes_max: BYTES_MAX } });
-    }
-    let mut stripped = Walk { file, options, doing: Doing::TakeOut }.over(text)?;
+    let mut stripped = stripped(text, file, options)?;
     let mut notes = Vec::new();
     let mut documents = Documents::of(&stripped.text);
     let mut patches = Vec::new();

@@ -20,6 +20,12 @@ pub const SIDECAR: &str = "hook-agent";
 /// Where the program is mounted; generated Schedules look for it there (`--hook-command`).
 pub const HOOKS_PATH: &str = "/hooks";
 
+/// The program there.
+pub const MOUNTED_PROGRAM: &str = "/hooks/hook-agent";
+
+/// The program in its own image, where a sidecar's hooks run.
+pub const IMAGE_PROGRAM: &str = "/hook-agent";
+
 /// Where the pod's labels are mounted (`--podinfo-dir`).
 pub const PODINFO_PATH: &str = "/etc/podinfo";
 
@@ -69,7 +75,7 @@ pub fn is_own_hook(annotations: &Node, hook: &str) -> bool {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words.as_slice() {
         [program, "pre", "--hook-timeout", _, "--deadline", _] | [program, "post"] => {
-            matches!(*program, "/hooks/hook-agent" | "/hook-agent")
+            matches!(*program, MOUNTED_PROGRAM | IMAGE_PROGRAM)
         }
         _ => false,
     }

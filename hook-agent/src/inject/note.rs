@@ -2,9 +2,11 @@
 
 use std::fmt;
 
+use super::names::PODINFO_PATH;
 use super::options::{How, Options};
 use super::pieces::{Facts, Podinfo};
 use super::workloads::Workload;
+use crate::quiesce::choose::ANNOTATION;
 
 /// Something that was done as it was asked for, and that somebody should know.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -32,7 +34,7 @@ pub fn of_template(workload: &Workload, facts: &Facts, options: &Options) -> imp
     let Facts { container, podinfo, claims, freezes, .. } = facts;
     let labels_alone = (*podinfo == Podinfo::Labels).then(|| {
         Note(format!(
-            "{}: what container `{container}` mounts at /etc/podinfo has no file `annotations`, so that the agent cannot read the annotation snapshot-group.velero.io/quiesce; add {{path: annotations, fieldRef: {{fieldPath: metadata.annotations}}}} to that volume",
+            "{}: what container `{container}` mounts at {PODINFO_PATH} has no file `annotations`, so that the agent cannot read the annotation {ANNOTATION}; add {{path: annotations, fieldRef: {{fieldPath: metadata.annotations}}}} to that volume",
             workload.label()
         ))
     });

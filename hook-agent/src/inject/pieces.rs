@@ -1,6 +1,9 @@
 //! What a pod needs so that Velero's hooks run the agent in it.
 
-use super::names::{HOOKS_PATH, INSTALL, PODINFO, PODINFO_PATH, SIDECAR, TOKEN, TOKEN_PATH, VOLUME, hook_of};
+use super::names::{
+    HOOKS_PATH, IMAGE_PROGRAM, INSTALL, MOUNTED_PROGRAM, PODINFO, PODINFO_PATH, SIDECAR, TOKEN, TOKEN_PATH, VOLUME,
+    hook_of,
+};
 use super::options::{How, Options};
 use super::value::Value;
 
@@ -90,10 +93,10 @@ impl Pieces {
                 ("securityContext", if facts.freezes { freezing() } else { unprivileged() }),
                 ("volumeMounts", Value::List(mounts)),
             ]));
-            pieces.annotations = annotations(SIDECAR, "/hook-agent", options);
+            pieces.annotations = annotations(SIDECAR, IMAGE_PROGRAM, options);
         } else {
             pieces.mounts = mounts;
-            pieces.annotations = annotations(&facts.container, &format!("{HOOKS_PATH}/hook-agent"), options);
+            pieces.annotations = annotations(&facts.container, MOUNTED_PROGRAM, options);
         }
         pieces.annotations.retain(|(name, _)| hook_of(name).is_none_or(|hook| !facts.kept_hooks.contains(&hook)));
         pieces
