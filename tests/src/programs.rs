@@ -1,6 +1,7 @@
 //! Programs of others, run to their end: what they wrote, or what they said when they failed.
 
 use std::ffi::OsStr;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// A program that could not be started, or did not end well.
@@ -11,6 +12,12 @@ pub struct ProgramFailed {
     pub program: String,
     /// How it ended, and what it said.
     pub said: String,
+}
+
+/// Where `PATH` has a program, if it does.
+pub fn on_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH")?;
+    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|program| program.is_file())
 }
 
 /// Runs a program to its end, which must be a good one; gives what it wrote.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 use testbed::control_plane::shared::{is_ci, say};
+use testbed::programs::on_path;
 
 use crate::archive::{Image, fresh_folder, text};
 
@@ -29,8 +30,7 @@ pub fn runner(architecture: &str) -> Option<Runner> {
         "amd64" => "qemu-x86_64-static",
         _ => return None,
     };
-    let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|folder| folder.join(emulator)).find(|it| it.is_file()).map(Runner::Emulator)
+    on_path(emulator).map(Runner::Emulator)
 }
 
 /// Runs `/<program> arguments`; what it wrote.

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::{Context as _, bail};
 use base64::Engine as _;
 use serde_json::{Value, json};
+use testbed::programs::on_path;
 
 /// One answer takes no longer than this: a full-page picture on a busy machine takes seconds.
 const ANSWER_LIMIT: Duration = Duration::from_mins(2);
@@ -22,9 +23,7 @@ const NAMES: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
 
 /// Where it is, if it is there.
 pub fn installed() -> Option<PathBuf> {
-    let path = std::env::var_os("PATH")?;
-    let folders: Vec<PathBuf> = std::env::split_paths(&path).collect();
-    NAMES.iter().flat_map(|name| folders.iter().map(move |folder| folder.join(name))).find(|program| program.is_file())
+    NAMES.into_iter().find_map(on_path)
 }
 
 /// A running Chromium with one page. It ends when this is dropped.
